@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,8 @@ from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake
 from alchemiscale_lake.suggestions import did_you_mean, did_you_mean_file
 from tests.plain import SCOPE, plain_chain
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_the_nearest_is_suggested_and_nothing_far_off() -> None:
@@ -37,7 +42,7 @@ def test_the_nearest_is_suggested_and_nothing_far_off() -> None:
         (["view", "tik2"], "did you mean 'tyk2'?"),
         (["failures", "tik2"], "did you mean 'tyk2'?"),
         (["estimate-cost", "tik2"], "did you mean 'tyk2'?"),
-        (["estimate-cost", "tyk2", "--gpu", "RTX 409O"], "is unknown; did you mean '"),
+        (["estimate-cost", "tyk2", "--gpu", "RTX 409O"], "as in --gpu \"0.8 x RTX 4090\"; did you mean 'RTX 4090'?"),
         (["dispatch", "--network", "tik2"], "did you mean 'tyk2'?"),
         (["tasks", "create", "--network", "tik2"], "did you mean 'tyk2'?"),
         (["tasks", "--transformation", "a_c"], "the lake has no Transformation 'a_c'"),
@@ -52,6 +57,35 @@ def test_commands_suggest_the_intended_name_and_fail(tmp_path: Path, arguments: 
     assert done.exit_code in (1, 2)
     assert done.stdout == ""
     assert said in done.stderr
+
+
+SOURCES = [
+    file for room in ("alchemiscale_lake", "estimators", "flows") for file in sorted((ROOT / room).rglob("*.py"))
+]
+
+
+def suggestions_in_the_middle(code: str) -> list[int]:
+    """Return the lines of f-strings in which text goes on after the question mark of a suggestion."""
+
+    def asks(node: ast.AST) -> bool:
+        named = [getattr(part, "func", part) for part in ast.walk(node)]
+        return any(getattr(part, "id", "") in ("did_you_mean", "did_you_mean_file", "meant") for part in named)
+
+    return [
+        before.lineno
+        for string in ast.walk(ast.parse(code))
+        if isinstance(string, ast.JoinedStr)
+        for before, after in itertools.pairwise(string.values)
+        if isinstance(before, ast.FormattedValue) and asks(before)
+        if isinstance(after, ast.Constant) and re.match("[;,.:]", str(after.value))
+    ]
+
+
+def test_nothing_follows_the_question_mark_of_a_suggestion() -> None:
+    assert suggestions_in_the_middle('f"no {x}{did_you_mean(x, all)}; " "see this"') == [1]
+    assert suggestions_in_the_middle('f"no {x}, see this{did_you_mean(x, all)}"') == []
+    found = {str(file): suggestions_in_the_middle(file.read_text()) for file in SOURCES}
+    assert {file: lines for file, lines in found.items() if lines} == {}
 
 
 def test_the_nearest_file_of_the_folder_is_suggested(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ..caller import Caller
+from ..ids import ScopedKey
 from ..plurals import count, verb
 from ._errors import put_out, say
 from ._files import ExistingFile
@@ -88,12 +89,13 @@ def merge_command(
     """Make one network of several, with every Transformation and every result once.
 
     The networks may be in different Scopes; they stay as they are. The same calculation is recognised
-    under other keys and names. Networks with the same name are given by ScopedKey.
+    under other keys and names. Of networks with the same name, give each as
+    `SCOPE/NAME`.
 
     \b
     Examples:
       alchemiscale-lake networks merge tyk2-march tyk2-april --name tyk2 --to org-campaign-tyk2
-      alchemiscale-lake networks merge tyk2-march tyk2-april --name tyk2 --to org-campaign-tyk2 --dry-run
+      alchemiscale-lake networks merge org-ada-tyk2/tyk2 org-bob-tyk2/tyk2 --name tyk2 --to org-all-tyk2 --dry-run
     """
     from ..statestore.network_copies import merge_networks
 
@@ -207,11 +209,11 @@ LIVING_COMMANDS: Final = (copy_command, merge_command, merge_scopes_command, ext
 
 
 def _find(lake: str, networks: Sequence[str], scope: str | None) -> tuple[Lake, list[str]]:
-    from ..query import find_network
+    from ..query import find_networks
     from ..store import Lake
 
     opened = Lake.open(lake)
-    return opened, list(dict.fromkeys(find_network(opened, name, scope=scope) for name in networks))
+    return opened, list(dict.fromkeys(find_networks(opened, networks, scope=scope)))
 
 
 def _show(copies: Sequence[NetworkCopy], dry_run: bool, *, tsv: bool, output: str | None) -> None:
@@ -231,5 +233,8 @@ def _show(copies: Sequence[NetworkCopy], dry_run: bool, *, tsv: bool, output: st
         say(f"{count(n_same, 'Transformation')} {verb(n_same)} the same calculation under another key")
     if dry_run:
         say("nothing was written")
-    else:
-        say(f"next: alchemiscale-lake gather {copies[0].network}")
+        return
+    one = copies[0].network
+    command = "gather" if n_results or known else "run"
+    several = len(copies) > 1 and command == "gather"
+    say(f"next: alchemiscale-lake {command} {f'--scope {ScopedKey.from_str(one).scope}' if several else one}")

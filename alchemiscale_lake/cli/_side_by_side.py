@@ -57,13 +57,13 @@ def show_side_by_side(
     """
     from ..estimates.comparisons import NEEDS_FOR_COMPARISON
     from ..estimates.side_by_side import common_pairs, compare_sources
-    from ..query import NetworkNames, connect_for, find_network, require_scope
+    from ..query import NetworkNames, connect_for, find_networks, require_scope
     from ..report.performance import side_by_side_remark, side_by_side_table, too_few
     from ..store import Lake
 
     opened = Lake.open(lake)
     require_scope(opened, scope)
-    networks = [find_network(opened, one, scope=scope) for one in named]
+    networks = find_networks(opened, named, scope=scope)
     connection = connect_for(opened, *NEEDS_FOR_COMPARISON)
     found = compare_sources(connection, networks, kind=kind, n_bootstrap=bootstrap)
     known = NetworkNames.of(opened)

@@ -79,7 +79,7 @@ def command(
         --author "Lovelace, Ada; Analytical Engines" --license CC-BY-4.0 --related 10.1021/acs.jctc.0c00001
     """
     from ..archives import SCRUBBED, Author, Deposit, write_archive
-    from ..query import find_network
+    from ..query import find_networks
     from ..report.file_names import file_stem
     from ..store import Lake
 
@@ -92,7 +92,7 @@ def command(
         related=[Deposit.parse_related(work) for work in related],
     )
     opened = Lake.open(lake)
-    found = [find_network(opened, network, scope=scope) for network in networks]
+    found = find_networks(opened, networks, scope=scope)
     path = Path(output) if output is not None else Path(f"{file_stem(opened, found[0])}.zip")
     with FileBar() as bar:
         written = write_archive(

@@ -90,7 +90,7 @@ def _selection(lake: Lake, scopes: Sequence[str], networks: Sequence[str], *, is
     """Return the selection; a Scope without networks is an error, or a warning if the dispatcher waits for it."""
     from ..errors import NotFoundError
     from ..ids import Scope
-    from ..query import find_network, require_scope
+    from ..query import find_networks, require_scope
     from ..statestore.claims import Selection
     from ..statestore.network_state import why_unclaimed
 
@@ -101,7 +101,8 @@ def _selection(lake: Lake, scopes: Sequence[str], networks: Sequence[str], *, is
             if not is_patient:
                 raise
             say(f"Warning: {e}; waiting for one", fg="yellow")
-    found = tuple(find_network(lake, network) for network in networks)
+    # --scope selects Tasks, not where networks are looked up
+    found = tuple(find_networks(lake, networks, with_scope=True))
     for why in filter(None, (why_unclaimed(lake, network) for network in found)):
         say(f"Warning: {why}", fg="yellow")
     return Selection(tuple(Scope.parse(scope) for scope in scopes), found)

@@ -205,7 +205,7 @@ def link_command(
             reason=reason,
         )
         say(f"{count(len(kinds), 'link')} declared ({', '.join(kinds)}): {nodes[1]} minus {nodes[0]} is {offset:g}")
-    say(f"next: alchemiscale-lake gather {network}")
+    say(f"next: alchemiscale-lake gather {found}")
 
 
 @command.group("restart-patterns", cls=LakeGroup)
@@ -362,11 +362,11 @@ def _list_links(lake: Lake, scope: str, *, tsv: bool, output: str | None) -> Non
 
 
 def _find(lake: str, networks: Sequence[str], scope: str | None) -> tuple[Lake, list[str]]:
-    from ..query import find_network
+    from ..query import find_networks
     from ..store import Lake
 
     opened = Lake.open(lake)
-    return opened, list(dict.fromkeys(find_network(opened, name, scope=scope) for name in networks))
+    return opened, list(dict.fromkeys(find_networks(opened, networks, scope=scope)))
 
 
 def _answer(asked: Sequence[str], done: Sequence[str], what: str) -> None:

@@ -318,8 +318,8 @@ def _name(lake: Lake, network: str) -> str:
 
 
 def _find(lake: str, networks: Sequence[str], scope: str | None) -> tuple[Lake, list[str]]:
-    from ..query import find_network
+    from ..query import find_networks
     from ..store import Lake
 
     opened = Lake.open(lake)
-    return opened, list(dict.fromkeys(find_network(opened, name, scope=scope) for name in networks))
+    return opened, list(dict.fromkeys(find_networks(opened, networks, scope=scope)))

@@ -167,8 +167,8 @@ def require_known_gpu(gpu: str, known: KnownModel, history: pl.DataFrame) -> Non
     seen = {*known.card.gpu_models, *history["gpu_model"].drop_nulls()}
     if speed_of(gpu) is None and gpu not in seen:
         raise SettingsError(
-            f"the speed of GPU model {gpu!r} is unknown{did_you_mean(gpu, {*known_models(), *seen})}; give it as a "
-            'multiple of a listed model, as in --gpu "0.8 x RTX 4090"',
+            f"the speed of GPU model {gpu!r} is unknown; give it as a multiple of a listed model, as in "
+            f'--gpu "0.8 x RTX 4090"{did_you_mean(gpu, {*known_models(), *seen})}',
             gpu=gpu,
         )
 

@@ -32,7 +32,7 @@ Quantity = Literal["dG", "ddG"]
 QUANTITIES: Final[dict[Quantity, str]] = {"dG": "compared_ligands", "ddG": "compared_edges"}
 
 #: What a connection for `compare` must have.
-NEEDS_FOR_COMPARISON: Final = (*QUANTITIES.values(), "network_states")
+NEEDS_FOR_COMPARISON: Final = (*QUANTITIES.values(), "ligand_ranking", "network_states")
 
 
 @dataclass(frozen=True, slots=True)

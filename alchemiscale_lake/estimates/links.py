@@ -148,7 +148,10 @@ def withdraw_link(
         known = {*links["ligand_i"], *links["ligand_j"]}
         odd = next((node for node in (node_a, node_b) if node not in known), None)
         meant = "" if odd is None else did_you_mean(odd, known)
-        raise NotFoundError(f"{scope} has no link between {node_a!r} and {node_b!r}{meant}; nothing was withdrawn")
+        listed = "" if meant else f"; `alchemiscale-lake networks link NETWORK --list --scope {scope}` lists links"
+        raise NotFoundError(
+            f"{scope} has no link between {node_a!r} and {node_b!r}, so nothing was withdrawn{meant or listed}"
+        )
     columns = ("kind", "ligand_i", "ligand_j", "value_kcal_mol", "uncertainty_kcal_mol")
     _log(lake, str(scope), own.select(columns).rows(named=True), "withdrawn", caller, reason)
     return own["kind"].to_list()
@@ -166,8 +169,8 @@ def _kinds(lake: Lake, network: str, node_a: str, node_b: str, kind: str | None)
         odd = next((node for node in (node_a, node_b) if node not in known), node_b)
         word = "" if kind is None else f" of kind {kind}"
         raise NotFoundError(
-            f"network {network} has no node{word} {odd!r}{did_you_mean(odd, known)}; `alchemiscale-lake gather` prints "
-            "its nodes",
+            f"network {network} has no node{word} {odd!r}"
+            f"{did_you_mean(odd, known) or f'; `alchemiscale-lake gather {network}` prints its nodes'}",
             name=odd,
         )
     return kinds

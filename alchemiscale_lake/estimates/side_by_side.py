@@ -16,7 +16,8 @@ import polars as pl
 
 from ..errors import EstimationError, SettingsError
 from ..estimators.statistics.performance import Resampled, Statistic, resample
-from ..query import Connection
+from ..ids import ScopedKey
+from ..query import Connection, ask
 from .comparisons import QUANTITIES, Quantity, compared_pairs
 
 __all__ = ["CommonPairs", "SideBySide", "common_pairs", "compare_sources"]
@@ -154,23 +155,37 @@ def common_pairs(connection: Connection, networks: Sequence[str], *, kind: str |
     if len(networks) < 2:
         raise SettingsError("name at least two networks to compare")
     found: list[CommonPairs] = []
-    known: dict[str, int] = {}
     for quantity in QUANTITIES:
         sides = {one: compared_pairs(connection, quantity, network=one, kind=kind) for one in networks}
-        known = known or {one: side["ligand"].n_unique() for one, side in sides.items()}
         found += _common(sides, quantity)
     if not found:
-        each = ", ".join(f"{n} in {one}" for one, n in known.items())
-        gathers = ", ".join(f"`alchemiscale-lake gather {one}`" for one in networks)
-        raise EstimationError(
-            f"the {_number(len(networks))} networks have no two ligands in common that all have an estimate and an "
-            f"experimental value (with both: {each}); ligands are matched by name: {gathers} show those of each"
-        )
+        raise EstimationError(_nothing(connection, networks, kind))
     return found
 
 
-def _number(n: int) -> str:
-    return "two" if n == 2 else str(n)
+def _nothing(connection: Connection, networks: Sequence[str], kind: str | None) -> str:
+    """Return why nothing can be compared, and the commands that add what each network lacks."""
+    counts, steps = [], []
+    for one in networks:
+        ligands = ask(connection, "ligand_ranking", network=one, kind=kind)
+        ligands = ligands.filter(pl.col("value_kcal_mol").is_not_null())
+        n_measured = ligands["ligand"].filter(ligands["experiment_kcal_mol"].is_not_null()).n_unique()
+        counts.append(f"{n_measured} in {one}")
+        if not len(ligands):
+            steps.append(f"`alchemiscale-lake gather {one}` (no estimate yet)")
+        elif not n_measured:
+            scope = ScopedKey.from_str(one).scope
+            steps.append(f"`alchemiscale-lake assays FILE --scope {scope}`, then `alchemiscale-lake gather {one}`")
+    if not steps:
+        steps = [f"`alchemiscale-lake gather {one}`" for one in networks]
+        todo = f"ligands are matched by name: {', '.join(steps)} show those of each"
+    else:
+        todo = f"to add what is missing: {'; '.join(dict.fromkeys(steps))}"
+    number = "two" if len(networks) == 2 else str(len(networks))
+    return (
+        f"the {number} networks have no two ligands in common that all have an estimate and an experimental value "
+        f"(with both: {', '.join(counts)}); {todo}"
+    )
 
 
 def _common(sides: Mapping[str, pl.DataFrame], quantity: Quantity) -> list[CommonPairs]:

@@ -135,8 +135,8 @@ def _require(names: Collection[str], known: Sequence[str], what: str, scope: Sco
     if unknown:
         of_kind = "" if kind is None else f" of kind {kind}"
         raise NotFoundError(
-            f"{scope} has no experimental value{of_kind} {what} {unknown[0]!r}{did_you_mean(unknown[0], known)}; "
-            "nothing was withdrawn",
+            f"{scope} has no experimental value{of_kind} {what} {unknown[0]!r}, so nothing was withdrawn"
+            f"{did_you_mean(unknown[0], known) or f'; `alchemiscale-lake assays --scope {scope} --list` lists all'}",
             name=unknown[0],
         )
 

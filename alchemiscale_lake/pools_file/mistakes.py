@@ -190,8 +190,8 @@ _SENTENCES: Final[Mapping[str, str]] = {
 def _not_one_of(value: str, expected: str) -> str:
     choices = expected.replace("'", "").replace(" or ", ", ").split(", ")
     close = difflib.get_close_matches(value.lower(), choices, n=1)
-    meant = f"did you mean {close[0]}? " if close else ""
-    return f"{value!r} is unknown; {meant}Choose one of {', '.join(choices)}"
+    meant = f"did you mean {close[0]}? Choose" if close else "choose"
+    return f"{value!r} is unknown; {meant} one of {', '.join(choices)}"
 
 
 def _follows(mistake: Mistake, aside: set[Key]) -> bool:

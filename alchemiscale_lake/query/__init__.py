@@ -12,7 +12,7 @@ from .counts import TaskSnapshot, status_counts, status_counts_by
 from .edge_nodes import ask_edges
 from .failure_causes import cause_of, group_failures, place_of
 from .named_queries import NAMED_QUERIES, NamedQuery, statement
-from .names import find_network, named_network, networks_in, new_scope_note, require_scope
+from .names import find_network, find_networks, named_network, networks_in, new_scope_note, require_scope
 from .network_names import NetworkNames
 from .of_networks import NetworksConnection, connect_to_networks
 
@@ -31,6 +31,7 @@ __all__ = [
     "connect_for",
     "connect_to_networks",
     "find_network",
+    "find_networks",
     "group_failures",
     "named_network",
     "networks_in",

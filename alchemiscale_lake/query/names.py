@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from ..errors import AmbiguousScopeError, NotFoundError
@@ -10,13 +12,15 @@ from ..store import Lake
 from ..suggestions import did_you_mean
 from .network_names import NetworkNames
 
-__all__ = ["find_network", "named_network", "networks_in", "new_scope_note", "require_scope"]
+__all__ = ["find_network", "find_networks", "named_network", "networks_in", "new_scope_note", "require_scope"]
 
 _SHOWN = 10
 #: Beginning of every ScopedKey of a network.
 _KIND = "AlchemicalNetwork-"
 #: Likeness of two Scopes of which one is probably a misspelling.
 _VERY_SIMILAR = 0.9
+#: Name of a network after its Scope, as `NetworkNames.arguments` writes it.
+_QUALIFIED = pl.concat_str("scope", "name", separator="/").alias("name")
 
 
 def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | None = None) -> str:
@@ -26,7 +30,7 @@ def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | No
     ----------
     lake : Lake
     text : str, optional
-        Optional if there is only one network.
+        Optional if there is only one network. A name may follow its Scope: `org-campaign-project/tyk2`.
     scope : Scope or str, optional
         Where to look (wildcards allowed).
 
@@ -42,6 +46,37 @@ def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | No
     AmbiguousScopeError
         If several match; the message lists them.
     """
+    return _find(lake, text, scope, with_scope=False)
+
+
+def find_networks(
+    lake: Lake, texts: Sequence[str], *, scope: Scope | str | None = None, with_scope: bool | None = None
+) -> list[str]:
+    """Find networks as `find_network` does, in the order given.
+
+    Parameters
+    ----------
+    lake : Lake
+    texts : sequence of str
+        ScopedKeys, prefixes of them, or names.
+    scope : Scope or str, optional
+        Where to look for all of them (wildcards allowed).
+    with_scope : bool, optional
+        Whether an error lists networks as `org-campaign-project/tyk2`, since one `--scope` cannot distinguish them.
+        Default: if several are given.
+
+    Raises
+    ------
+    NotFoundError
+        If no network matches a text.
+    AmbiguousScopeError
+        If several match one; the message lists them.
+    """
+    listed = len(texts) > 1 if with_scope is None else with_scope
+    return [_find(lake, text, scope, with_scope=listed) for text in texts]
+
+
+def _find(lake: Lake, text: str | None, scope: Scope | str | None, *, with_scope: bool) -> str:
     networks = (
         lake.table("networks").scan().select("scope", "network", "name").collect().sort("scope", "name", "network")
     )
@@ -61,19 +96,21 @@ def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | No
         if len(fits) == 1:
             return str(fits["network"].item())
         if len(fits):
-            listed = [f"  {line}" for line in NetworkNames.of(lake).listed(fits["network"].head(_SHOWN))]
+            names = NetworkNames.of(lake).listed(fits["network"].head(_SHOWN), with_scope=with_scope)
+            listed = [f"  {line}" for line in names]
             more = f"\n  and {len(fits) - _SHOWN} more" if len(fits) > _SHOWN else ""
             what = (
                 f"there are several networks{where}; give one of these:"
                 if text is None
-                else f"{text!r} matches {len(fits)} networks{where}:"
+                else f"{text!r} matches {len(fits)} networks{where}; give one of these:"
             )
             raise AmbiguousScopeError(
                 "\n".join([what, *listed]) + more,
                 value=text,
                 candidates=fits["network"].to_list(),
             )
-    meant = did_you_mean(str(text), networks["name"].drop_nulls())
+    known = networks["name"].drop_nulls() if "/" not in str(text) else networks.select(_QUALIFIED)["name"].drop_nulls()
+    meant = did_you_mean(str(text), known)
     raise NotFoundError(
         f"no network{where} has the name or ScopedKey {text!r}{meant or '; `alchemiscale-lake status` lists all'}",
         value=text,
@@ -177,7 +214,7 @@ def _ways(networks: pl.DataFrame, text: str | None) -> list[pl.DataFrame]:
     """Return the matches, for each way of matching, strictest first."""
     if text is None:
         return [networks]
-    ways = [pl.col("network") == text, pl.col("name") == text]
+    ways = [pl.col("network") == text, pl.col("name") == text, _QUALIFIED.eq(text)]
     if len(text) > len(_KIND):  # any shorter prefix, such as the empty text of an unset variable, fits every network
         ways.append(pl.col("network").str.starts_with(text))
     return [networks.filter(way) for way in ways]

@@ -60,7 +60,7 @@ class NetworkNames:
             return network
         return name if self._alone[name] == 1 else f"{name} in Scope {scope}"
 
-    def arguments(self, network: str, *, unless_file: bool = False) -> str:
+    def arguments(self, network: str, *, unless_file: bool = False, with_scope: bool = False) -> str:
         """Return what to type so that a command finds exactly this network, quoted for a shell.
 
         Parameters
@@ -69,12 +69,14 @@ class NetworkNames:
             ScopedKey.
         unless_file : bool
             For a command that also takes a file: do not use a name that is also a file or folder here.
+        with_scope : bool
+            For a command with several networks: write `org-campaign-project/tyk2` instead of `tyk2 --scope ...`.
         """
         scope, name = self._of.get(network, (None, None))
         unusable = name is None or name.startswith("-") or not name.isprintable() or self._is_shared(network)
         if name is None or unusable or (unless_file and Path(name).exists()):
             return network
-        return shlex.quote(name) if self._alone[name] == 1 else f"{shlex.quote(name)} --scope {scope}"
+        return shlex.quote(name) if self._alone[name] == 1 else _in_scope(name, scope, with_scope)
 
     def in_message(self, text: str) -> str:
         """Replace ScopedKeys of networks in a message: by arguments within commands, elsewhere by titles.
@@ -99,26 +101,34 @@ class NetworkNames:
 
     def _in_command(self, command: str) -> str:
         takes_file = _TAKES_FILE.search(command) is not None
-        return _KEY.sub(lambda key: self.arguments(key[0], unless_file=takes_file), command)
+        # one --scope applies to all networks of a command
+        several = " --scope " in command or len(_KEY.findall(command)) > 1
+        return _KEY.sub(lambda key: self.arguments(key[0], unless_file=takes_file, with_scope=several), command)
 
-    def listed(self, networks: Iterable[str]) -> list[str]:
+    def listed(self, networks: Iterable[str], *, with_scope: bool = False) -> list[str]:
         """Return a line per network by which to choose one: its arguments, or its ScopedKey and name.
 
         Parameters
         ----------
         networks : iterable of str
             ScopedKeys.
+        with_scope : bool
+            As in `arguments`.
         """
-        return [self._line(network) for network in networks]
+        return [self._line(network, with_scope) for network in networks]
 
-    def _line(self, network: str) -> str:
+    def _line(self, network: str, with_scope: bool) -> str:
         scope, name = self._of[network]
         if name is None or self._is_shared(network):
             return f"{network}  {name or ''}".rstrip()
-        return f"{shlex.quote(name)} --scope {scope}"
+        return _in_scope(name, scope, with_scope)
 
     def _is_shared(self, network: str) -> bool:
         return network in self._former or self._in_scope[self._of.get(network, (None, None))] > 1
+
+
+def _in_scope(name: str, scope: str | None, with_scope: bool) -> str:
+    return shlex.quote(f"{scope}/{name}") if with_scope else f"{shlex.quote(name)} --scope {scope}"
 
 
 def _former(lake: Lake, rows: Sequence[tuple[str, str, str | None]]) -> set[str]:

@@ -240,7 +240,8 @@ def _build_plain(content: FEMapContent) -> Any:
         raise EstimationError(f"{message} (0.6 or newer), or write tables with `gather`")
     merged = _merged(*content.edges())
     if not merged:
-        raise EstimationError("the network has no edge with a value; see `alchemiscale-lake failures`")
+        see = "`alchemiscale-lake status` and `alchemiscale-lake failures`"
+        raise EstimationError(f"the network has no edge with a value; see {see}")
     exact = [pair for pair, (_, uncertainty) in merged.items() if not uncertainty > 0.0]
     if exact:
         message = f"edge {exact[0][0]} -> {exact[0][1]} has no positive uncertainty, and this cinnabar divides by it; "

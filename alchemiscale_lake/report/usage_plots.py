@@ -107,7 +107,9 @@ def plot_throughput(
     """
     rows = throughput_by_day(connection, by=by, scope=scope, window=window, now=now)
     if not len(rows):
-        raise EstimationError("there is nothing to plot: no attempt has ended; see `alchemiscale-lake usage`")
+        raise EstimationError(
+            "there is nothing to plot: no attempt has ended in this period; see `alchemiscale-lake status`"
+        )
     figure = new_figure(6.5, 4.5)
     upper, lower = figure.subplots(2, 1, sharex=True)
     hours, label = ("gpu_h", "GPU-hours") if rows["gpu_h"].max() else ("core_h", "core-hours")

@@ -59,6 +59,11 @@ def test_copies_and_merges_say_what_they_add(call: Call, snapshot: SnapshotAsser
     assert [told(result) for result in said] == snapshot
 
 
+def test_a_copy_without_results_is_to_be_run(call: Call, lake: Lake) -> None:
+    submit_network(lake, legs_network(), A)
+    assert call("copy", "legs", "--to", C).stderr.endswith(f"\nnext: alchemiscale-lake run legs --scope {C}\n")
+
+
 def test_a_history_shows_the_revisions_of_a_network(call: Call, lake: Lake) -> None:
     submit_network(lake, part("may", sorted_edges(WHOLE)[:8]), A)
     lines = [line.split("\t") for line in call("history", "march").stdout.splitlines()]

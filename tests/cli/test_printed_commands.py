@@ -94,6 +94,21 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> str:
         ("compare", "tyk2", "--scope", SCOPE, "--against", "nothing"),
         ("view", "nothing", "-o", "-"),
         ("failures", "tyk2", "--scope", SCOPE),
+        ("networks", "link", "tyk2", "a", "zzzz", "--uncertainty", "0.1", "--scope", SCOPE),
+        ("networks", "link", "tyk2", "a", "c", "--uncertainty", "0.1", "--scope", SCOPE),
+        ("networks", "link", f"{SCOPE}/tyk2", "a", "c", "--withdraw"),
+        ("strategy", "set", f"{SCOPE}/tyk2", "org-campaign-other/tyk2", "connectivity"),
+        ("strategy", "advance", f"{SCOPE}/idle"),
+        (
+            "networks",
+            "merge",
+            f"{SCOPE}/idle",
+            "org-campaign-third/idle",
+            "--name",
+            "both",
+            "--to",
+            "org-campaign-both",
+        ),
     ],
     ids=" ".join,
 )
@@ -114,6 +129,28 @@ def test_networks_to_choose_from_are_listed_as_they_are_typed(twins: str) -> Non
 
     assert done.exit_code == 1
     assert done.stderr.splitlines()[1:] == [f"  tyk2 --scope {scope}" for scope in ("org-campaign-other", SCOPE)]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "networks merge {} {} --name all --to org-campaign-all --dry-run",
+        "compare {} --against {}",
+        "networks set-weight {} {} 0.5",
+        "strategy set {} {} connectivity",
+        "dispatch --network {} --network {} --once",
+    ],
+)
+def test_a_command_with_several_networks_lists_them_as_it_takes_them(twins: str, command: str) -> None:
+    refused = CliRunner().invoke(main, [*shlex.split(command.format("tyk2", "tyk2")), "--lake", twins])
+    listed = refused.stderr.splitlines()[1:3]
+    assert (refused.exit_code, listed) == (1, [f"  {scope}/tyk2" for scope in ("org-campaign-other", SCOPE)])
+    if command.startswith("dispatch"):
+        return
+
+    done = CliRunner().invoke(main, [*shlex.split(command.format(*map(str.strip, listed))), "--lake", twins])
+
+    assert not re.search("matches|several networks|no network", done.stderr), done.stderr
 
 
 def test_an_import_names_its_network_so_that_the_next_command_finds_it(tmp_path: Path) -> None:

@@ -177,6 +177,10 @@ def test_a_link_does_not_exclude_edges_without_uncertainty(campaign: Campaign) -
 def test_what_cannot_be_linked_is_refused(campaign: Campaign, network: str) -> None:
     with pytest.raises(NotFoundError, match=r"has no node 'b in ProteinComponent-3'; did you mean"):
         declare_link(campaign.lake, network, f"b {IN_1}", "b in ProteinComponent-3", uncertainty_kcal_mol=0.1)
+    with pytest.raises(NotFoundError, match=rf"has no node 'zzzz'; `\S+ gather {network}` prints its nodes$"):
+        declare_link(campaign.lake, network, f"b {IN_1}", "zzzz", uncertainty_kcal_mol=0.1)
+    with pytest.raises(NotFoundError, match=rf"nothing was withdrawn; `.* --list --scope {SCOPE}` lists links$"):
+        withdraw_link(campaign.lake, SCOPE, "b", "zzzz")
     with pytest.raises(SettingsError, match="two nodes"):
         declare_link(campaign.lake, network, "b", "b", uncertainty_kcal_mol=0.1)
     for numbers in ({"uncertainty_kcal_mol": -0.1}, {"offset_kcal_mol": math.nan}):

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 from alchemiscale_lake.errors import EstimationError, SettingsError
 from alchemiscale_lake.estimates import side_by_side
+from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.estimates.side_by_side import SideBySide, common_pairs, compare_sources
 from alchemiscale_lake.estimators.errors import EstimatorInputError
 from alchemiscale_lake.estimators.statistics.performance import assess, resample
 from alchemiscale_lake.query import connect
 from alchemiscale_lake.store import Lake
+from tests.campaign import SCOPE, Campaign
 from tests.estimates.test_comparisons import store_network, store_round
 from tests.lakes import new_lake
 
@@ -137,6 +139,25 @@ def test_networks_without_common_ligands_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(EstimationError, match=r"no two ligands in common .*with both: 2 in one, 3 in two"):
         found_of_all(lake)
+
+
+def test_networks_without_experiment_are_pointed_to_its_import(tmp_path: Path) -> None:
+    lake = new_lake(tmp_path / "lake")
+    campaign = Campaign(lake)
+    keys = [campaign.network(name, [("a", "b")]) for name in ("one", "two", "three")]
+    for network in keys[:2]:
+        for task in campaign.new_tasks(network, ["a_b_other"] * 2):
+            campaign.result(task, 1.0, 0.1)
+        gather_network(lake, network)
+
+    with pytest.raises(EstimationError) as unmeasured:
+        compare_sources(connect(lake), keys)
+
+    assays = f"`alchemiscale-lake assays FILE --scope {SCOPE}`"
+    steps = [*(f"{assays}, then `alchemiscale-lake gather {one}`" for one in keys[:2])]
+    steps.append(f"`alchemiscale-lake gather {keys[2]}` (no estimate yet)")
+    both = ", ".join(f"0 in {one}" for one in keys)
+    assert str(unmeasured.value).endswith(f"(with both: {both}); to add what is missing: {'; '.join(steps)}")
 
 
 def test_a_network_twice_or_alone_is_refused(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 import alchemiscale_lake
-from alchemiscale_lake.errors import InvalidScopeError, NotFoundError
-from alchemiscale_lake.query import find_network, new_scope_note
+from alchemiscale_lake.errors import AmbiguousScopeError, InvalidScopeError, NotFoundError
+from alchemiscale_lake.query import find_network, find_networks, new_scope_note
 from alchemiscale_lake.store import Lake
-from tests.campaign import SCOPE, small_campaign
+from tests.campaign import SCOPE, Campaign, small_campaign
+from tests.lakes import new_lake
 
 KEY = f"AlchemicalNetwork-tyk2-{SCOPE}"
 
@@ -69,3 +70,30 @@ def test_only_very_similar_new_scopes_are_asked_about(lake: Lake) -> None:
     )
     assert new_scope_note(lake, "org-campaign-mcl1") is None
     assert new_scope_note(lake, SCOPE) is None
+
+
+def test_a_name_after_its_scope_finds_one_of_several(tmp_path: Path) -> None:
+    lake = new_lake(tmp_path / "lake")
+    places = [(f"org-campaign-{where}", name) for where in ("one", "two") for name in ("tyk2", "jacs/my tyk2")]
+    for scope, name in places:
+        Campaign(lake).network(name, [], scope=scope)
+
+    for scope, name in places:
+        assert find_network(lake, f"{scope}/{name}") == f"AlchemicalNetwork-{name}-{scope}"
+    with pytest.raises(NotFoundError, match="did you mean 'org-campaign-two/tyk2'"):
+        find_network(lake, "org-campaign-two/tik2")
+
+
+@pytest.mark.parametrize(("n", "listed"), [(1, "tyk2 --scope org-campaign-one"), (2, "org-campaign-one/tyk2")])
+def test_several_networks_are_listed_as_one_command_takes_them(tmp_path: Path, n: int, listed: str) -> None:
+    lake = new_lake(tmp_path / "lake")
+    for scope in ("org-campaign-one", "org-campaign-two"):
+        Campaign(lake).network("tyk2", [], scope=scope)
+
+    with pytest.raises(AmbiguousScopeError) as found:
+        find_networks(lake, ["tyk2"] * n)
+
+    first, *lines = str(found.value).splitlines()
+    assert (first, lines[0]) == ("'tyk2' matches 2 networks; give one of these:", f"  {listed}")
+    if n > 1:
+        assert find_networks(lake, [line.strip() for line in lines]) == found.value.facts["candidates"]
