@@ -5,6 +5,7 @@ Owns the choice of the findings shown; the named query `latest_findings` has all
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -20,6 +21,12 @@ from .tables import EstimateTable
 
 __all__ = ["findings_table", "gathered_table", "n_flagged"]
 
+#: End of a sentence of `estimates.network_findings`, which repeats the columns.
+_NUMBERS: Final = re.compile(
+    r"(?:: result \S+ is [\d.]+ (?:above|below) .*|: \d+ results scatter by .*|: \d+ \w+ \(\d+ degrees? of freedom\) .*"
+    r"| is [\d.]+ \+/- [\d.]+ kcal/mol (?:above|below) .*| adds? up to \S+ \+/- .*| differ by \S+ \+/- .*"
+    r"|(?<=\d) over \d+ independent cycles? .*)$"
+)
 #: Findings shown per check and kind, in addition to all flagged ones.
 _SHOWN: Final = 5
 
@@ -44,7 +51,7 @@ def findings_table(
     flagged_only : bool
         Only flagged findings; a remark has the number of the others.
     brief : bool
-        Only the columns that a finding's sentence does not contain.
+        One line per finding: its place and numbers instead of its sentence.
     """
     found = ask(connection, "latest_findings", network=network, scope=scope)
     likely = found.filter(pl.col("flagged") | (pl.col("rank") <= _SHOWN))
@@ -78,11 +85,18 @@ def findings_table(
 
 
 def _brief(table: Table, *, flagged_only: bool) -> Table:
-    """Leave out what the sentences contain, and `flagged` if all rows are."""
-    left_out = {"value (kcal/mol)", "expected (kcal/mol)", "kind", *(["flagged"] if flagged_only else [])}
+    """Shorten sentences to what they are about; leave out `kind`, which they begin with, and `flagged` if all are."""
+    left_out = {"kind", *(["flagged"] if flagged_only else [])}
     kept = [k for k, name in enumerate(table.columns) if name not in left_out]
-    rows = [tuple(row[k] for k in kept) for row in table.rows]
-    return replace(table, columns=tuple(table.columns[k] for k in kept), rows=rows)
+    sentence = table.columns.index("finding")
+    rows = [tuple(_place(row[k]) if k == sentence else row[k] for k in kept) for row in table.rows]
+    keep = ("finding", "value (kcal/mol)", "p", "expected (kcal/mol)", "check")
+    return replace(table, columns=tuple(table.columns[k] for k in kept), rows=rows, is_sheet=False, keep=keep)
+
+
+def _place(sentence: str) -> str:
+    """Return a finding's sentence without the numbers that are columns."""
+    return _NUMBERS.sub("", sentence)
 
 
 def gathered_table(connection: Connection, reports: Sequence[GatherReport]) -> Table:

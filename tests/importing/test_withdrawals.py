@@ -135,7 +135,11 @@ def test_an_imported_table_says_what_stays_withdrawn(call: Call, tmp_path: Path)
     [
         (("--withdraw", "aa"), 1, "has no experimental value of ligand 'aa'"),
         (("--withdraw", "a", "--kind", "hydration"), 1, "no experimental value of kind hydration of ligand 'a'"),
-        (("--withdraw-all", "--source", "papers"), 1, "of source 'papers'; did you mean 'a paper'?"),
+        (
+            ("--withdraw-all", "--source", "papers"),
+            1,
+            "of source 'papers', so nothing was withdrawn; did you mean 'a paper'?",
+        ),
         (("--withdraw-all",), 2, "--withdraw-all needs --source"),
         ((), 2, "give a FILE to import, or one of --list"),
         (("--list", "--withdraw", "a"), 2, "give a FILE to import, or one of --list"),
