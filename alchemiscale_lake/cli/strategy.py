@@ -130,7 +130,9 @@ def show_command(network: str, lake: str, scope: str | None, tsv: bool, output: 
     if plan is None:
         say("no Strategy is set; see `alchemiscale-lake strategy set --help`")
     else:
-        limits = plan.model_dump(exclude={"strategy", "settings", "code", "digest", "mode", "needs_objects"}, exclude_defaults=True)
+        limits = plan.model_dump(
+            exclude={"strategy", "settings", "code", "digest", "mode", "needs_objects"}, exclude_defaults=True
+        )
         say(f"Strategy {plan.strategy} {json.dumps(plan.settings, sort_keys=True)}")
         say(", ".join([f"mode {plan.mode}", *(f"{name.replace('_', ' ')} {value}" for name, value in limits.items())]))
     table = rounds_table(opened, found)
