@@ -20,6 +20,7 @@ __all__ = [
     "ExecutionError",
     "HostFaultError",
     "InactiveNetworkError",
+    "InvalidArgumentError",
     "InvalidKeyError",
     "InvalidNetworkError",
     "InvalidScopeError",
@@ -148,6 +149,10 @@ class InvalidScopeError(TerminalError):
 
 class AmbiguousScopeError(TerminalError):
     """A name matches several Scopes, networks or Tasks."""
+
+
+class InvalidArgumentError(TerminalError, ValueError):
+    """An argument has a value that is not possible, whatever the lake has; nothing was changed."""
 
 
 class InvalidKeyError(TerminalError):

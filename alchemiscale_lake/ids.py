@@ -10,6 +10,7 @@ import itertools
 import re
 import unicodedata
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,6 +87,14 @@ class Scope:
         """Return whether no level is a wildcard."""
         return self.project is not None
 
+    def to_tuple(self) -> tuple[str | None, str | None, str | None]:
+        """Return org, campaign and project; None is the wildcard."""
+        return (self.org, self.campaign, self.project)
+
+    def to_dict(self) -> dict[str, str | None]:
+        """Return org, campaign and project by name; None is the wildcard."""
+        return {"org": self.org, "campaign": self.campaign, "project": self.project}
+
     def require_specific(self) -> Scope:
         """Return self, or raise InvalidScopeError if a level is a wildcard."""
         if not self.specific:
@@ -107,16 +116,18 @@ class Scope:
         return all(mine is None or mine == theirs for mine, theirs in pairs)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, init=False)
 class ScopedKey:
     """A gufe key within a Scope: `<qualname>-<token>-<org>-<campaign>-<project>`.
 
-    Attributes
+    Parameters
     ----------
     gufe_key : str
         `<qualname>-<token>`.
-    scope : Scope
+    scope : Scope, optional
         Without wildcard.
+    org, campaign, project : str, optional
+        The same, in place of `scope`.
 
     Raises
     ------
@@ -127,15 +138,24 @@ class ScopedKey:
     gufe_key: str
     scope: Scope
 
-    def __post_init__(self) -> None:
-        key = unicodedata.normalize("NFC", self.gufe_key)
+    def __init__(
+        self,
+        gufe_key: str,
+        scope: Scope | None = None,
+        *,
+        org: str | None = None,
+        campaign: str | None = None,
+        project: str | None = None,
+    ) -> None:
+        key = unicodedata.normalize("NFC", str(gufe_key))
         prefix, dash, token = key.partition("-")
         if not dash or not _PREFIX.fullmatch(prefix) or not _TOKEN.fullmatch(token):
             raise InvalidKeyError(
-                f"{self.gufe_key!r} is not a gufe key; it must have the form <qualname>-<token>", value=self.gufe_key
+                f"{gufe_key!r} is not a gufe key; it must have the form <qualname>-<token>", value=gufe_key
             )
         object.__setattr__(self, "gufe_key", key)
-        self.scope.require_specific()
+        place = Scope(org, campaign, project) if scope is None else scope
+        object.__setattr__(self, "scope", place.require_specific())
 
     def __str__(self) -> str:
         return f"{self.gufe_key}-{self.scope}"
@@ -162,6 +182,30 @@ class ScopedKey:
     def parse(cls, value: ScopedKey | str) -> ScopedKey:
         """Accept a ScopedKey or its string form."""
         return value if isinstance(value, ScopedKey) else cls.from_str(value)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, str]) -> ScopedKey:
+        """Return the key of what `to_dict` returned."""
+        return cls(value["gufe_key"], Scope(value["org"], value["campaign"], value["project"]))
+
+    def to_dict(self) -> dict[str, str]:
+        """Return gufe_key, org, campaign and project by name."""
+        return {"gufe_key": self.gufe_key, **{name: str(part) for name, part in self.scope.to_dict().items()}}
+
+    @property
+    def org(self) -> str:
+        """Return the organisation."""
+        return str(self.scope.org)
+
+    @property
+    def campaign(self) -> str:
+        """Return the campaign."""
+        return str(self.scope.campaign)
+
+    @property
+    def project(self) -> str:
+        """Return the project."""
+        return str(self.scope.project)
 
     @property
     def qualname(self) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,3 +65,14 @@ def test_new_ids_differ() -> None:
     scope = Scope("a", "b", "c")
     assert len({new_task_key(scope) for _ in range(50)} | {new_attempt_id() for _ in range(50)}) == 100
     assert ScopedKey.from_str(new_task_key(scope)).qualname == "Task"
+
+
+def test_keys_and_scopes_as_in_alchemiscale() -> None:
+    key = ScopedKey("Task-0a", org="a", campaign="b", project="c")
+    assert key == ScopedKey("Task-0a", Scope("a", "b", "c")) == ScopedKey.from_dict(key.to_dict())
+    assert key.to_dict() == {"gufe_key": "Task-0a", "org": "a", "campaign": "b", "project": "c"}
+    assert (key.org, key.campaign, key.project) == key.scope.to_tuple() == ("a", "b", "c")
+    assert Scope("a").to_dict() == {"org": "a", "campaign": None, "project": None}
+    assert pickle.loads(pickle.dumps(key)) == key
+    with pytest.raises(InvalidScopeError, match="wildcard"):
+        ScopedKey("Task-0a", org="a")

@@ -151,8 +151,10 @@ def client_cache(
     Raises
     ------
     SettingsError
-        If the size in the environment is not an amount.
+        If the size is negative, or that in the environment is not an amount.
     """
+    if limit_bytes is not None and limit_bytes < 0:
+        raise SettingsError(f"cache_size_limit is 0 (no cache) or more bytes, not {limit_bytes}", value=limit_bytes)
     said = os.environ.get(CACHE_VARIABLE, "").strip()
     is_off = said.lower() == "off"
     named = folder if folder is not None else None if is_off else said or None

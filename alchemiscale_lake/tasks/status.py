@@ -112,7 +112,7 @@ def action(
     """
     if state.status not in ACTIONABLE:
         return Refusal(state.task, f"it is {state.status}; only waiting, running and error Tasks can be actioned")
-    bad = _bad_weight(weight)
+    bad = bad_weight(weight)
     if bad:
         return Refusal(state.task, bad)
     if standing is not None and weight in (None, standing):
@@ -171,7 +171,7 @@ def set_weight(
     """
     if standing is None:
         return Refusal(state.task, f"it is not actioned on {network}; action it first")
-    bad = _bad_weight(weight)
+    bad = bad_weight(weight)
     return Refusal(state.task, bad) if bad else Event("weight", state, network=network, weight=weight, reason=reason)
 
 
@@ -187,8 +187,9 @@ def set_priority(state: TaskState, priority: int, reason: str | None = None) -> 
     reason : str, optional
         Free text, recorded in the log.
     """
-    if not 1 <= priority <= _HIGHEST_PRIORITY:
-        return Refusal(state.task, f"a priority is a whole number from 1 to 2^63 - 1, not {priority}")
+    bad = bad_priority(priority)
+    if bad:
+        return Refusal(state.task, bad)
     if priority == state.priority:
         return Refusal(state.task, f"its priority is already {priority}", harmless=True)
     return Event("priority", replace(state, priority=priority), reason=reason)
@@ -208,7 +209,7 @@ def set_status(state: TaskState, status: str, reason: str | None = None) -> Even
     """
     allowed = _BY_USER.get(status)
     if allowed is None:
-        return Refusal(state.task, f"users can set waiting, invalid or deleted; {status!r} is set by execution only")
+        return Refusal(state.task, bad_user_status(status) or "")
     if state.status not in allowed:
         return Refusal(
             state.task, f"it is {state.status}, and a Task can become {status} only from {', '.join(allowed)}"
@@ -389,7 +390,22 @@ def _free(state: TaskState, status: str) -> TaskState:
     return replace(state, status=status, attempt=None, pool=None, lease_expires_at=None)
 
 
-def _bad_weight(weight: float | None) -> str | None:
+def bad_priority(priority: int) -> str | None:
+    """Return why no Task can have a priority; None if it can."""
+    if 1 <= priority <= _HIGHEST_PRIORITY:
+        return None
+    return f"a priority is a whole number from 1 to 2^63 - 1, not {priority}"
+
+
+def bad_user_status(status: str) -> str | None:
+    """Return why users cannot set a status; None if they can."""
+    if status in _BY_USER:
+        return None
+    return f"users can set waiting, invalid or deleted; {status!r} is set by execution only"
+
+
+def bad_weight(weight: float | None) -> str | None:
+    """Return why no action can have a weight; None if it can."""
     if weight is None or 0.0 <= weight <= 1.0:
         return None
     return f"a weight must be between 0 and 1, not {weight}"

@@ -18,6 +18,7 @@ from alchemiscale_lake import Caller, Scope, ScopedKey
 from alchemiscale_lake.client import LakeClient, ResultFormat, Transport
 from alchemiscale_lake.client.client_part import RefusedWarning
 from alchemiscale_lake.errors import (
+    InvalidArgumentError,
     InvalidKeyError,
     InvalidScopeError,
     InvalidTransitionError,
@@ -259,6 +260,8 @@ class ClientContract:
         assert client.get_task_actioned_networks(tasks[1]) == [network]
         assert client.get_task_actioned_networks(tasks[1], task_weights=True) == {network: 0.2}
         assert client.cancel_tasks(tasks[:1], network) == tasks[:1]
+        with pytest.warns(RefusedWarning, match="not actioned on"):
+            assert client.cancel_tasks(tasks[:1], network) == [None]
         assert client.get_network_actioned_tasks(network, True) == {
             task: weight
             for task, weight in sorted(zip(tasks, (0.1, 0.2, 0.3), strict=True), key=str)
@@ -274,6 +277,25 @@ class ClientContract:
             assert client.set_tasks_status([task, NOBODY], "invalid", reason="test") == [task, None]
         with pytest.warns(RefusedWarning):
             assert client.set_tasks_status([task], "waiting") == [None]
+
+    def test_impossible_values_are_errors(self, client: LakeClient, lake: Lake, network: ScopedKey) -> None:
+        tasks = client.create_tasks(client.get_network_transformations(network)[0], count=2)
+        before = lake.task_log.states().seq
+        for change in (
+            lambda: client.action_tasks(tasks, network, 1.5),
+            lambda: client.action_tasks(tasks, network, [0.5, -1]),
+            lambda: client.set_tasks_priority(tasks, 0),
+            lambda: client.set_tasks_status(tasks, "running"),
+            lambda: client.set_tasks_status(tasks, "asleep"),
+        ):
+            with pytest.raises(InvalidArgumentError) as error:
+                change()
+            assert isinstance(error.value, ValueError)
+        other = str(network).replace("AlchemicalNetwork", "NotANetwork")
+        for ask in (client.get_network_actioned_tasks, lambda key: client.cancel_tasks(tasks, key)):
+            with pytest.raises(LakeError):
+                ask(other)
+        assert lake.task_log.states().seq == before
 
     def test_priorities(self, client: LakeClient, network: ScopedKey) -> None:
         tasks = client.create_tasks(client.get_network_transformations(network)[0], count=2)

@@ -124,3 +124,9 @@ def test_arguments_and_environment_say_where(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("ALCHEMISCALE_LAKE_CACHE_BYTES", "much")
     with pytest.raises(SettingsError, match="ALCHEMISCALE_LAKE_CACHE_BYTES"):
         client_cache()
+
+
+def test_a_negative_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="0 \\(no cache\\) or more"):
+        client_cache(tmp_path, -1)
+    assert client_cache(tmp_path, 0) is None

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from ...caller import Caller
-from ...errors import InvalidKeyError
-from ...ids import Scope
+from ...errors import InvalidArgumentError, InvalidKeyError
+from ...ids import Scope, ScopedKey
 from ...schemas import STATUSES
 from ...statestore import task_operations
 from ...statestore.network_members import require_networks, require_transformations
@@ -17,6 +17,7 @@ from ...statestore.task_operations import TaskOutcome
 from ...store import Lake
 from ...suggestions import did_you_mean
 from ...tasks import TaskState
+from ...tasks import status as status_rules
 from ._rows import in_scope, members_of, readable, require_rows
 
 __all__ = [
@@ -208,6 +209,7 @@ def set_tasks_status(
     reason : str, optional
         Recorded in the log.
     """
+    _require_possible(status_rules.bad_user_status(status))
     return _told(task_operations.set_tasks_status(lake, tasks, status, reason=reason, caller=caller))
 
 
@@ -227,6 +229,7 @@ def set_tasks_priority(
     reason : str, optional
         Recorded in the log.
     """
+    _require_possible(status_rules.bad_priority(priority))
     return _told(task_operations.set_tasks_priority(lake, tasks, priority, caller=caller, reason=reason))
 
 
@@ -254,13 +257,15 @@ def action_tasks(
     reason : str, optional
         Recorded in the log.
     """
+    for one in [weight] if weight is None or isinstance(weight, (int, float)) else weight:
+        _require_possible(status_rules.bad_weight(one))
     return _told(task_operations.action_tasks(lake, tasks, network, weight=weight, caller=caller, reason=reason))
 
 
 def cancel_tasks(
     lake: Lake, caller: Caller, *, tasks: Sequence[str], network: str, reason: str | None = None
 ) -> list[list[Any]]:
-    """Cancel Tasks on a network; answers as `set_tasks_status`.
+    """Cancel Tasks on a network; return for each whether it was actioned there before, and why not.
 
     Parameters
     ----------
@@ -273,7 +278,9 @@ def cancel_tasks(
     reason : str, optional
         Recorded in the log.
     """
-    return _told(task_operations.cancel_tasks(lake, tasks, network, caller=caller, reason=reason))
+    outcomes = task_operations.cancel_tasks(lake, tasks, network, caller=caller, reason=reason)
+    # as in alchemiscale, where a Task that was not actioned is no success
+    return [[outcome.ok and outcome.reason is None, outcome.reason] for outcome in outcomes]
 
 
 def networks_actioned_tasks(lake: Lake, caller: Caller, *, networks: Sequence[str]) -> list[dict[str, float]]:
@@ -287,6 +294,9 @@ def networks_actioned_tasks(lake: Lake, caller: Caller, *, networks: Sequence[st
         ScopedKeys.
     """
     caller.require_for("read", networks)
+    wrong = [network for network in networks if ScopedKey.from_str(network).qualname != "AlchemicalNetwork"]
+    if wrong:
+        raise InvalidKeyError(f"{wrong[0]} is not the ScopedKey of an AlchemicalNetwork", value=wrong[0])
     found: dict[str, dict[str, float]] = {network: {} for network in networks}
     live = lake.task_log.states().live_actions().filter(pl.col("network").is_in(list(networks)))
     for task, network, weight in live.select("task", "network", "weight").sort("task").iter_rows():
@@ -342,6 +352,11 @@ def _with_status(tasks: pl.DataFrame, status: str | None) -> pl.DataFrame:
 
 def _keys(tasks: pl.DataFrame) -> list[str]:
     return list(tasks["task"].sort())
+
+
+def _require_possible(problem: str | None) -> None:
+    if problem is not None:
+        raise InvalidArgumentError(f"{problem}; nothing was changed")
 
 
 def _told(outcomes: Sequence[TaskOutcome]) -> list[list[Any]]:
