@@ -7,7 +7,7 @@ import pytest
 
 from alchemiscale_lake import gufe_adapter
 from alchemiscale_lake.execution.preloads import AT_NEED, known_needs
-from tests.networks import harmonic_network, noop_network
+from tests.example_networks import harmonic_network, noop_network
 
 _SCRIPT = """
 import os, sys
