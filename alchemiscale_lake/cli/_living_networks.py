@@ -89,7 +89,7 @@ def merge_command(
     """Make one network of several, with every Transformation and every result once.
 
     The networks may be in different Scopes; they stay as they are. The same calculation is recognised
-    under other keys and names. Of networks with the same name, give each as
+    under other keys and names. Give networks that share a name as
     `SCOPE/NAME`.
 
     \b

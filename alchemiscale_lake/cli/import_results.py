@@ -76,10 +76,10 @@ def command(
     """Import results, and print the ScopedKeys of their networks.
 
     PATHS are result files of `openfe quickrun` (.json, .json.gz), folders of them, warehouses of openfe,
-    ProtocolDAGResults and ProtocolResults (keyed-chain .json, .json.zst), and tables of edges with repeats
-    or of experimental values (.csv, .tsv, .json; name them one by one). Each repeat becomes the
-    result of a complete Task, each failed repeat that of a Task in error. Importing again adds only new
-    results. Neither openfe nor the Protocols need to be installed.
+    ProtocolDAGResults and ProtocolResults (keyed-chain .json, .json.zst), and tables of edges with repeats,
+    of absolute results or of experimental values (.csv, .tsv, .json; name them one by one). Each repeat
+    becomes the result of a complete Task, each failed repeat that of a Task in error. Importing again adds
+    only new results. Neither openfe nor the Protocols need to be installed.
 
     \b
     Example:
