@@ -18,6 +18,12 @@ _KEEP: Final = (
     "name", "ligand", "ligand_i", "ligand_j", "gpu_h", "value_kcal_mol", "uncertainty_kcal_mol", "n_results",
     "n_failed",
 )  # fmt: skip
+#: Numbers of any answer and their uncertainties; a terminal rounds both as `gather` does.
+_UNCERTAINTY_OF: Final = {
+    "value_kcal_mol": "uncertainty_kcal_mol",
+    "estimate_kcal_mol": "uncertainty_kcal_mol",
+    "experiment_kcal_mol": "experiment_uncertainty_kcal_mol",
+}
 
 
 @click.command("query")
@@ -54,4 +60,5 @@ def command(sql: str | None, lake: str, listed: bool, unsafe: bool, tsv: bool, o
         raise click.UsageError("give an SQL statement, or --list to list tables and named queries")
     text = sys.stdin.read() if sql == "-" else sql
     found = Table.of(read_sql(connect(Lake.open(lake), unsafe=unsafe), text))
-    show_table(replace(found, keep=_KEEP), tsv=tsv, output=output, as_asked=True)
+    rounded = {one: by for one, by in _UNCERTAINTY_OF.items() if {one, by} <= set(found.columns)}
+    show_table(replace(found, keep=_KEEP, precision_of=rounded), tsv=tsv, output=output, as_asked=True)
