@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import click
@@ -70,4 +71,21 @@ def command(archive: str, lake: str, scope: str | None, state: str, dry_run: boo
     if done.n_without_object:
         say(f"{count(done.n_without_object, 'result')} without object in the archive: their numbers are there")
     if done.n_new_networks and not dry_run:
-        say(at_this_lake(f"next: alchemiscale-lake rank {done.networks[0]}"))
+        say(at_this_lake(f"next: alchemiscale-lake {_next_command(done.networks, done.n_new)}"))
+
+
+def _next_command(networks: Sequence[str], n_new: Mapping[str, int]) -> str:
+    """Return the command that shows or continues what was imported.
+
+    Parameters
+    ----------
+    networks : sequence of str
+        ScopedKeys of the networks.
+    n_new : mapping of str to int
+        New rows by table.
+    """
+    if len(networks) > 1:
+        return "status"
+    if n_new["network_estimates"]:
+        return f"rank {networks[0]}"
+    return f"gather {networks[0]}" if n_new["results"] else f"run {networks[0]}"

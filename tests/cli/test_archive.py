@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from syrupy.assertion import SnapshotAssertion
 
 from alchemiscale_lake.archives import read_manifest
-from alchemiscale_lake.cli import main
+from alchemiscale_lake.cli import import_, main
 from alchemiscale_lake.store import Lake
 from tests.campaign import Campaign
 
@@ -95,3 +95,16 @@ def test_a_bad_archive_creates_no_lake(call: Call) -> None:
     assert "not a whole archive" in done.output
     assert not Path("new").exists()
     assert Lake.open("lake").tables
+
+
+@pytest.mark.parametrize(
+    ("networks", "n_new", "command"),
+    [
+        (["N-1"], {"network_estimates": 3, "results": 6}, "rank N-1"),
+        (["N-1"], {"network_estimates": 0, "results": 6}, "gather N-1"),
+        (["N-1"], {"network_estimates": 0, "results": 0}, "run N-1"),
+        (["N-1", "N-2"], {"network_estimates": 3, "results": 6}, "status"),
+    ],
+)
+def test_the_next_command_fits_what_was_imported(networks: list[str], n_new: dict[str, int], command: str) -> None:
+    assert import_._next_command(networks, n_new) == command
