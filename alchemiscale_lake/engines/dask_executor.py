@@ -36,6 +36,8 @@ DASK_SETTINGS: Mapping[str, Any] = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
     "distributed.admin.tick.limit": "1h",
+    # fifty times a second, each scheduler, nanny and worker would measure how late it is
+    "distributed.admin.tick.interval": "1s",
     # nobody looks at these profiles and charts, which cost a tenth of a worker's time
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",

@@ -292,7 +292,7 @@ def _remember(lake: Lake) -> _Memory:
         if began < memory.due_at:
             return memory
         table = lake.table("results")
-        delta = table.snapshot()
+        delta = table.to_read()
         decisions = lake.host_log.decisions()
         if delta.version() != memory.version or decisions != memory.decisions:
             recent = table.scan(delta).filter(

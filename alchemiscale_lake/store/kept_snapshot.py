@@ -17,6 +17,9 @@ __all__ = ["KeptSnapshot"]
 #: and one that was suspended may lack entries that maintenance has removed.
 _KEEP_S: Final = 60.0
 _KEEP_COMMITS: Final = 50
+#: Time for which a snapshot that was brought up to date is used again if a folder shows no newer entry. A shared file
+#: system may show it late, so that one who lost a race must look again.
+_TRUST_S: Final = 1.0
 
 
 class KeptSnapshot:
@@ -37,6 +40,7 @@ class KeptSnapshot:
         self._delta: DeltaTable | None = None
         self._opened: tuple[float, ...] = ()
         self._opened_version = 0
+        self._looked: tuple[float, ...] = ()
 
     def to_read(self) -> DeltaTable:
         """Return the newest snapshot, which nobody changes: the last one, if it is recent and still the newest.
@@ -70,6 +74,8 @@ class KeptSnapshot:
             and elapsed_s(self._opened) < _KEEP_S
             and delta.version() - self._opened_version < _KEEP_COMMITS
         )
+        if delta is not None and kept and self._is_trusted(delta):
+            return delta
         self._delta = None  # should this fail, the next call opens the table again
         self._delta = self._updated(delta) if delta is not None and kept else self._anew()
         return self._delta
@@ -78,8 +84,13 @@ class KeptSnapshot:
         """Open the table next time: a new snapshot is cheaper, such as after a checkpoint."""
         self._delta = None
 
+    def _is_trusted(self, delta: DeltaTable) -> bool:
+        """Return whether a snapshot was up to date a moment ago, and the log still ends with it."""
+        return elapsed_s(self._looked) < _TRUST_S and self._log.newest_entry(delta.version()) is not None
+
     def _updated(self, delta: DeltaTable) -> DeltaTable:
         """Bring a snapshot up to date at the cost of the new commits; open the table again if that fails."""
+        self._looked = clocks_s()
         try:
             delta.update_incremental()
         except (DeltaError, OSError):
@@ -89,5 +100,6 @@ class KeptSnapshot:
 
     def _anew(self) -> DeltaTable:
         opened, delta = clocks_s(), self._open_table()
-        self._opened, self._opened_version = opened, delta.version()
+        self._looked = self._opened = opened
+        self._opened_version = delta.version()
         return delta

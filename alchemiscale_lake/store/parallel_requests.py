@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Final, TypeVar
 
 __all__ = ["at_once"]
@@ -11,6 +13,27 @@ __all__ = ["at_once"]
 _AT_ONCE: Final = 16
 _T = TypeVar("_T")
 _R = TypeVar("_R")
+
+
+class _Own(threading.local):
+    """The threads that serve this one, kept for its next call: starting them takes longer than a request in a folder."""
+
+    threads: ThreadPoolExecutor | None = None
+    process = 0
+    serves = False
+
+    def get(self) -> ThreadPoolExecutor:
+        # a fork inherits the object, and none of its threads
+        if self.threads is None or self.process != os.getpid():
+            self.threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="requests", initializer=self._begin)
+            self.process = os.getpid()
+        return self.threads
+
+    def _begin(self) -> None:
+        self.serves = True
+
+
+_own = _Own()
 
 
 def at_once(call: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
@@ -31,5 +54,14 @@ def at_once(call: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
     asked = list(items)
     if len(asked) < 2:
         return [call(item) for item in asked]
-    with ThreadPoolExecutor(min(_AT_ONCE, len(asked))) as threads:
-        return list(threads.map(call, asked))
+    if _own.serves:
+        with ThreadPoolExecutor(min(_AT_ONCE, len(asked))) as threads:
+            return list(threads.map(call, asked))
+    answers = [_own.get().submit(call, item) for item in asked]
+    try:
+        return [answer.result() for answer in answers]
+    finally:
+        # whether it returns or raises, nothing runs on
+        for answer in answers:
+            answer.cancel()
+        wait(answers)
