@@ -89,7 +89,8 @@ def _is_secret_name(upper: str, passed: str | None, hidden: str | None) -> bool 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment without its secrets, see `is_secret`."""
-    return {k: v for k, v in environment.items() if not is_secret(k, v, environment=environment)}
+    given = dict(environment)
+    return {k: v for k, v in given.items() if not is_secret(k, v, environment=given)}
 
 
 def only_secrets(environment: Mapping[str, str]) -> dict[str, str]:

@@ -59,10 +59,13 @@ class WorkFolder:
         self._lock = lock
         self._lasting = lasting
         for part in _PARTS:
-            if (path / part).is_symlink() or (path / part).is_file():
-                # created by a Protocol
-                (path / part).unlink()
-            (path / part).mkdir(exist_ok=True)
+            try:
+                (path / part).mkdir()
+            except FileExistsError:
+                if (path / part).is_symlink() or not (path / part).is_dir():
+                    # created by a Protocol
+                    (path / part).unlink()
+                    (path / part).mkdir()
 
     @classmethod
     def acquire(cls, root: Path, scope: str, task: str, attempt: str, *, wait_s: float = 5.0) -> WorkFolder:
@@ -110,8 +113,11 @@ class WorkFolder:
         for name in (PLAN, TRANSFORMATION, EXTENDS):
             (self.path / name).unlink(missing_ok=True)
         for part in ("results", "shared", "permanent", "scratch", "kept"):
-            shutil.rmtree(self.path / part)
-            (self.path / part).mkdir()
+            with os.scandir(self.path / part) as entries:
+                is_empty = next(entries, None) is None
+            if not is_empty:
+                shutil.rmtree(self.path / part)
+                (self.path / part).mkdir()
 
     def missing(self) -> str | None:
         """Return what a Protocol removed or replaced in the folder; None if it is intact."""

@@ -250,7 +250,7 @@ def _fork_server_environment(token: str) -> dict[str, str]:
 
 def import_path() -> list[str]:
     """Return Python's import path in this process, with absolute entries."""
-    return [str(Path(entry).absolute()) for entry in sys.path]
+    return [entry if entry.startswith("/") else str(Path(entry).absolute()) for entry in sys.path]
 
 
 _shared: dict[int, StepServer] = {}

@@ -61,6 +61,13 @@ def test_clearing_keeps_only_the_records_of_what_was_run(tmp_path: Path) -> None
         assert folder.missing() == str(folder.path / "runs")
 
 
+def test_clearing_a_new_folder_leaves_it_as_it_is(tmp_path: Path) -> None:
+    with acquired(tmp_path) as folder:
+        before = {path: path.stat().st_ctime_ns for path in folder.path.iterdir()}
+        folder.clear()
+        assert {path: path.stat().st_ctime_ns for path in folder.path.iterdir()} == before
+
+
 def test_what_a_protocol_put_in_the_place_of_a_folder_is_replaced(tmp_path: Path) -> None:
     with acquired(tmp_path) as folder:
         folder.drop_scratch()
