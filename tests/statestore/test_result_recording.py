@@ -82,5 +82,5 @@ def test_good_results_are_the_first_of_each_task(lake: Lake, claims: list[Claim]
         lake, [plain_receipt(spec(claims[0])), plain_receipt(spec(claims[1]), ok=False)], caller=Caller("d")
     )
     path = f"{attempt_folder(SCOPE, claims[0].attempt)}/result.json.zst"
-    assert good_results(lake, [c.task for c in claims]) == {claims[0].task: GoodResult(path, None)}
+    assert good_results(lake, [c.task for c in claims]) == {claims[0].task: GoodResult(path, None, claims[0].attempt)}
     assert good_results(lake, []) == {}
