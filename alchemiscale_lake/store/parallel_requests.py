@@ -16,7 +16,7 @@ _R = TypeVar("_R")
 
 
 class _Own(threading.local):
-    """The threads that serve this one, kept for its next call: starting them takes longer than a request in a folder."""
+    """The threads that serve this one, kept for its next call: starting them is slower than a request to a folder."""
 
     threads: ThreadPoolExecutor | None = None
     process = 0
