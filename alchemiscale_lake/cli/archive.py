@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -12,6 +12,9 @@ from ..plurals import count
 from ._bar import FileBar
 from ._errors import put_out, say
 from ._options import lake_option, scope_option
+
+if TYPE_CHECKING:
+    from ..store import Lake
 
 __all__ = ["command"]
 
@@ -26,6 +29,14 @@ _SCRUBBED: Final = ("hosts", "users", "paths", "scopes", "all")
     default=None,
     metavar="FILE|FOLDER",
     help="A zip file if it ends in .zip, else a folder.  [default: the network's name, as a zip file]",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["lake", "gufe"]),
+    default="lake",
+    show_default=True,
+    help="gufe: one network and its good results as an AlchemicalArchive, in JSON; needs a gufe that has it.",
 )
 @click.option("--no-objects", is_flag=True, help="Leave out results as gufe wrote them; their numbers are in tables.")
 @click.option("--no-outputs", is_flag=True, help="Leave out what units wrote to stdout, stderr and logs.")
@@ -54,6 +65,7 @@ _SCRUBBED: Final = ("hosts", "users", "paths", "scopes", "all")
 def command(
     networks: tuple[str, ...],
     output: str | None,
+    form: str,
     no_objects: bool,
     no_outputs: bool,
     files: bool,
@@ -93,6 +105,11 @@ def command(
     )
     opened = Lake.open(lake)
     found = find_networks(opened, networks, scope=scope)
+    if form == "gufe":
+        if len(found) > 1 or no_objects or no_outputs or files or scrub or related or keywords or authors:
+            raise click.UsageError("--format gufe takes one network, --output and --title, and nothing else")
+        put_out(str(_write_gufe(opened, found[0], Path(output or f"{file_stem(opened, found[0])}.json"), title)))
+        return
     path = Path(output) if output is not None else Path(f"{file_stem(opened, found[0])}.zip")
     with FileBar() as bar:
         written = write_archive(
@@ -117,3 +134,14 @@ def command(
     for what, why in written.manifest.left_out.items():
         if not what.startswith("table "):
             say(f"left out: {what}: {why}")
+
+
+def _write_gufe(lake: Lake, network: str, path: Path, title: str | None) -> Path:
+    """Write a network and its results as gufe's own archive, and return the file."""
+    from ..client import LakeClient
+    from ..durable import replace_file
+    from ..gufe_adapter import dumps_chain
+
+    archive = LakeClient(lake).get_network_archive(network, None if title is None else {"title": title})
+    replace_file(path, dumps_chain(archive))
+    return path

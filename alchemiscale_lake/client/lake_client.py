@@ -10,12 +10,12 @@ from ..caller import Caller
 from ..errors import NotFoundError
 from ..store import Lake
 from .analysis_methods import AnalysisMethods
+from .archive_methods import ArchiveMethods
 from .copy_methods import CopyMethods
 from .file_methods import FileMethods
 from .introspection_methods import IntrospectionMethods
 from .restart_methods import RestartMethods
 from .result_cache import client_cache
-from .result_methods import ResultMethods
 from .strategy_methods import StrategyMethods
 from .task_methods import TaskMethods
 from .transport import InProcess, Transport
@@ -26,7 +26,7 @@ _PLACE: Final = "ALCHEMISCALE_LAKE"
 
 
 class LakeClient(
-    ResultMethods,
+    ArchiveMethods,
     TaskMethods,
     AnalysisMethods,
     CopyMethods,

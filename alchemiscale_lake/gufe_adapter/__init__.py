@@ -12,6 +12,7 @@ building their objects is in `alchemiscale_lake.networks`.
 from __future__ import annotations
 
 from ._gufe import gufe_version, import_class
+from .archival import build_archive, require_archives, require_metadata
 from .chain import Chain, ChainReader, dumps_chain, loads_chain, to_chain
 from .execution import (
     create_protocol_dag,
@@ -32,6 +33,7 @@ __all__ = [
     "ChainReader",
     "Estimate",
     "PermanentFolder",
+    "build_archive",
     "build_dag_result",
     "create_protocol_dag",
     "dag_ok",
@@ -46,6 +48,8 @@ __all__ = [
     "load_object",
     "loads_chain",
     "missing_among",
+    "require_archives",
+    "require_metadata",
     "to_chain",
     "unit_dependencies",
     "unit_exception",

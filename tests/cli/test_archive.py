@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,14 @@ from syrupy.assertion import SnapshotAssertion
 
 from alchemiscale_lake.archives import read_manifest
 from alchemiscale_lake.cli import import_, main
+from alchemiscale_lake.gufe_adapter import load_object
+from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake
 from tests.campaign import Campaign
+from tests.example_networks import harmonic_network
+from tests.lakes import new_lake
 
+HAS_ARCHIVES = importlib.util.find_spec("gufe.archival") is not None
 Call = Callable[..., Result]
 
 
@@ -108,3 +114,17 @@ def test_a_bad_archive_creates_no_lake(call: Call) -> None:
 )
 def test_the_next_command_fits_what_was_imported(networks: list[str], n_new: dict[str, int], command: str) -> None:
     assert import_._next_command(networks, n_new) == command
+
+
+def test_an_archive_of_gufe(call: Call, tmp_path: Path) -> None:
+    lake = new_lake(tmp_path / "real")
+    submit_network(lake, harmonic_network(2), "org-campaign-project")
+    done = call("archive", "harmonic", "--format", "gufe", "-o", "gufe.json", "--title", "Two", "--lake", lake.url)
+    if HAS_ARCHIVES:
+        assert done.output == "gufe.json\n"
+        archive = load_object(tmp_path / "gufe.json")
+        assert (archive.metadata, len(archive.network.edges)) == ({"title": "Two"}, 1)
+    else:
+        assert done.exit_code == 1
+        assert "no AlchemicalArchive" in done.output
+    assert call("archive", "tyk2", "--format", "gufe", "--files").exit_code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import pytest
 
 from alchemiscale_lake import Caller, Scope, ScopedKey
 from alchemiscale_lake.client import LakeClient
-from alchemiscale_lake.errors import InvalidNetworkError, InvalidScopeError, NotFoundError
+from alchemiscale_lake.errors import InvalidNetworkError, InvalidScopeError, MissingDependencyError, NotFoundError
 from alchemiscale_lake.statestore.claims import claim_tasks
 from alchemiscale_lake.store import Lake
 from tests.client.client_contract import NOBODY, OTHER, SCOPE
 from tests.example_networks import harmonic_network
 
+HAS_ARCHIVES = importlib.util.find_spec("gufe.archival") is not None
 ELSEWHERE = Scope.from_str("org-other-project")
 
 
@@ -81,6 +83,39 @@ class RecordContract:
         for ask in (lambda: client.get_task_result_recs(NOBODY), lambda: client.get_result_unit_recs(str(task))):
             with pytest.raises(NotFoundError):
                 ask()
+
+    def test_an_archive_of_gufe(self, client: LakeClient, lake: Lake, tmp_path: Path) -> None:
+        stored = harmonic_network(2)
+        network = client.create_network(stored, SCOPE, visualize=False)
+        client.ensure_tasks(network, 2)
+        if not HAS_ARCHIVES:
+            with pytest.raises(MissingDependencyError, match="conda-forge"):
+                client.get_network_archive(network, visualize=False)
+            return
+        self.run(lake, tmp_path / "work")
+        other = ScopedKey(f"AlchemicalNetwork-{'0' * 32}", SCOPE)
+        archive, none = client.get_network_archives([network, other], [{"doi": 1}, None], visualize=False)
+        assert (archive.network, archive.metadata, none) == (stored, {"doi": 1}, None)
+        ((transformation, results),) = archive.transformation_results
+        assert transformation in stored.edges
+        assert sorted(results) == sorted(
+            client.get_transformation_results(
+                client.get_network_transformations(network)[0], return_as="ProtocolDAGResults", visualize=False
+            )
+        )
+        assert type(archive).from_json(content=archive.to_json()) == archive
+
+    def test_what_an_archive_cannot_have(self, client: LakeClient) -> None:
+        network = client.create_network(harmonic_network(2), SCOPE, visualize=False)
+        for networks, metadata, match in (
+            ([network, network], None, "duplicate"),
+            ([network], [], "same length"),
+            ([network], {"a": 1}, "Metadata.*list"),
+            ([network], [3], "Metadata.*dict"),
+            ([network], [{"a": object()}], "serialize"),
+        ):
+            with pytest.raises(ValueError, match=match):
+                client.get_network_archives(networks, metadata, visualize=False)
 
     def test_what_a_unit_did_not_write_is_none(self, client: LakeClient, lake: Lake, tmp_path: Path) -> None:
         network = client.create_network(harmonic_network(2), SCOPE, visualize=False)

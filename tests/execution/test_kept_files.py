@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from alchemiscale_lake.execution import execute_assignment, kept_files, patience
 from alchemiscale_lake.execution.stored_assignment import store_assignment
 from alchemiscale_lake.schemas.receipt import Receipt
 from alchemiscale_lake.store import Lake, keep_content
-from tests.execution.bench import SCOPE, Bench, keeping
+from tests.execution.bench import SCOPE, Bench, keeping, wait_for
 from tests.execution.scripted import scripted
 from tests.s3 import Way
 
@@ -188,12 +190,20 @@ def test_a_lake_that_does_not_accept_files_is_waited_for_once(bench: Bench, monk
     assert [len(calls), len(receipt.refused)] == [1, 2]
 
 
+def patient(call: Callable[[], object]) -> object:
+    """Call again if the storage does not answer, as a worker does; a busy machine sends parts slowly."""
+    for _ in range(20):
+        with contextlib.suppress(StorageError):
+            return call()
+    return call()
+
+
 def test_uploads_to_a_bucket_survive_refusals(bucket_lake: str, way: Way, tmp_path: Path) -> None:
     lake, path, data = Lake.open(bucket_lake), tmp_path / "a.nc", os.urandom(20 * 2**20)
     path.write_bytes(data)
     rules = [way.misbehave("unavailable", method=method, path="/files/", times=2) for method in ("PUT", "POST")]
 
-    kept = keep_content(lake.objects, SCOPE, "0" * 32, path, patiently=lambda call: call())
+    kept = keep_content(lake.objects, SCOPE, "0" * 32, path, patiently=patient)
 
     assert [rule.applied for rule in rules] == [2, 2]
     assert kept.digest == hashlib.sha256(data).hexdigest()
@@ -244,6 +254,35 @@ def test_a_worker_killed_in_the_middle_of_an_upload_is_continued(bench: Bench) -
     assert all(content(bench, receipt).values())
     assert [o.path for o in bench.lake.objects.list_with_times("files") if o.is_temporary] == []
     assert run.name == "00-only-1", "the unit did not run again"
+
+
+_KEEPER = """
+    import sys
+    from pathlib import Path
+    from alchemiscale_lake.store import Lake, keep_content
+    objects = Lake.open(sys.argv[1]).objects
+    keep_content(objects, sys.argv[2], "0" * 32, Path(sys.argv[3]), patiently=lambda call: call())
+"""
+
+
+def test_a_worker_killed_in_the_middle_of_an_upload_to_a_bucket_starts_it_anew(
+    bucket_lake: str, way: Way, tmp_path: Path
+) -> None:
+    lake, path, data = Lake.open(bucket_lake), tmp_path / "a.nc", os.urandom(30 * 2**20)
+    path.write_bytes(data)
+    third_part = way.misbehave("stall", method="PUT", path="/data", after=2)
+    command = [sys.executable, "-c", textwrap.dedent(_KEEPER), bucket_lake, SCOPE, str(path)]
+    with subprocess.Popen(command) as worker:
+        wait_for(lambda: third_part.applied)
+        worker.kill()
+    assert worker.returncode == -signal.SIGKILL
+    found = [name.rpartition("/")[2] for name in lake.objects.list("files")]
+    assert found == [f"{'0' * 32}.use"], "a file appears whole or not at all"
+
+    kept = keep_content(lake.objects, SCOPE, "0" * 32, path, patiently=patient)
+
+    assert kept.new
+    assert b"".join(lake.objects.read_stream(kept.object_path)) == data
 
 
 def test_memory_does_not_grow_with_a_file(bench: Bench) -> None:
