@@ -58,7 +58,7 @@ def command(
 
     \b
     Examples:
-      alchemiscale-lake dispatch --workers 4 --scope org-campaign-*
+      alchemiscale-lake dispatch --workers 4 --scope 'org-campaign-*'
       alchemiscale-lake dispatch cluster --pools pools.yaml --forever
       alchemiscale-lake dispatch cluster --pools pools.yaml --once
     """

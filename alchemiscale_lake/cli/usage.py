@@ -58,7 +58,7 @@ def command(
     \b
     Examples:
       alchemiscale-lake usage --by host --since 7d
-      alchemiscale-lake usage --by day --scope org-campaign-* --plot throughput.png
+      alchemiscale-lake usage --by day --scope 'org-campaign-*' --plot throughput.png
     """
     from ..query import connect_for, require_scope
     from ..report.usage import usage_table

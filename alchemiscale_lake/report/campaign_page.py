@@ -23,8 +23,8 @@ from ..plurals import count, part
 from ..query import Connection, NetworkNames, ask, connect_to_networks, group_failures
 from ..store import Lake, now_utc
 from .html_parts import asset, fill_page, html_table, section
+from .ligand_notes import ligand_notes
 from .ligand_table import failed_ligands, ligand_table
-from .note_texts import without_codes
 from .page_places import basis, page_place, report_path
 from .plots import performance_line, plot_pairs
 from .table import Table
@@ -199,7 +199,7 @@ def _ranking(ranking: pl.DataFrame, failed: Collection[str]) -> str:
         body.append(_ligands(ligand_table(rows.head(_MOST_ROWS), failed)))
         if len(rows) > _MOST_ROWS:
             body.append(f'<p class="soft">{part(_MOST_ROWS, len(rows), "ligand")} are shown.</p>')
-    notes = sorted({without_codes(note) for found in ranking["notes"].to_list() for note in found or ()})
+    notes = ligand_notes(ranking.filter(pl.col("value_kcal_mol").is_not_null()))
     body += [f'<p class="soft">{html.escape(note)}</p>' for note in notes]
     return section("Ligands (kcal/mol)", body)
 

@@ -14,27 +14,16 @@ from typing import Any, Final
 import polars as pl
 
 from ..errors import EstimationError
-from ..ids import Scope, ScopedKey
+from ..ids import ScopedKey
 from ..networks.measures import MEASURES
 from ..plurals import count, part, verb
 from ..query import Connection, ask, ask_edges, read_sql, statement
+from .ligand_notes import notes_of, scale_of
 from .table import ERROR, NO_ESTIMATE, Table
 
 __all__ = ["REPORTS", "EstimateTable", "ddg_table", "dg_table", "raw_table"]
 
 _EXPERIMENT: Final = "experiment (kcal/mol)"
-#: Codes of notes not shown: covered by the remark about the scale, or about the computation only.
-_HIDDEN: Final = frozenset(
-    {
-        "absolute-results",
-        "covariance-omitted",
-        "disconnected",
-        "expected-information",
-        "experiment-missing",
-        "experiment-pinned",
-        "observed-information",
-    }
-)
 #: Codes of notes that explain the uncertainties of edges, not only those of ligands.
 _WIDENED: Final = frozenset({"scaled-by-cycles", "shared-error", "uncertainty-unchecked", "uncertainty-unknown"})
 _UNCERTAINTY: Final = "uncertainty (kcal/mol)"
@@ -125,10 +114,10 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
     table = _table(rows, cells, {_DG: _UNCERTAINTY})
     pending = len(ranking) - len(rows)
     remarks = (
-        _scale(known, ScopedKey.from_str(network).scope),
+        scale_of(known, ScopedKey.from_str(network).scope),
         *_agreement(known),
         *rule_remark(network, edges),
-        *_notes(known),
+        *notes_of(known),
         *_notes_of_edges(edges),
         *_without_estimate(len(lacking) - len(failed), "ligand"),
         *_omitted(pending, "ligand"),
@@ -190,7 +179,7 @@ def ddg_table(connection: Connection, network: str, *, allow_partial: bool = Fal
         n_failed,
         (
             *rule_remark(network, edges),
-            *_notes(ask(connection, "ligand_ranking", network=network), only=_WIDENED),
+            *notes_of(ask(connection, "ligand_ranking", network=network), only=_WIDENED),
             *_notes_of_edges(rows),
             *_without_estimate(n_without, "edge"),
             *_omitted(len(edges) - len(rows), "edge"),
@@ -311,23 +300,6 @@ def _ligands_of(edges: pl.DataFrame) -> set[Any]:
     return set(edges["ligand_i"]) | set(edges["ligand_j"])
 
 
-def _scale(known: pl.DataFrame, scope: Scope) -> str:
-    fixed = pl.col("notes").list.eval(pl.element().str.starts_with("absolute-results:")).list.any()
-    scales = {
-        "absolute: absolute results fix their zero": known.select(fixed.fill_null(False)).to_series(),
-        "on the scale of experiment: their mean over measured ligands is that of the measurements": known["absolute"],
-    }
-    rest, found = pl.Series([True] * len(known)), []
-    for text, applies in scales.items():
-        if (rest & applies).any():
-            found.append(text)
-        rest &= ~applies
-    if rest.any():
-        assays = f"`alchemiscale-lake assays FILE --scope {scope}`"
-        found.append(f"relative: their mean is zero (import experimental values with {assays})")
-    return f"values are {found[0]}" if len(found) == 1 else f"values of each part are {'; or '.join(found)}"
-
-
 def _agreement(known: pl.DataFrame) -> list[str]:
     """Return one line per kind about its agreement with experiment."""
     if known["experiment_kcal_mol"].is_null().all():
@@ -343,13 +315,6 @@ def _agreement(known: pl.DataFrame) -> list[str]:
             what = f"{kind}: " if known["kind"].n_unique() > 1 else ""
             lines.append(f"{what}{performance_line(pairs)} over {count(len(pairs), 'ligand')} with experiment")
     return lines
-
-
-def _notes(known: pl.DataFrame, only: frozenset[str] | None = None) -> list[str]:
-    """Return the distinct notes about values and uncertainties, or those with the codes `only`, without their codes."""
-    notes = known["notes"].explode().drop_nulls().unique(maintain_order=True)
-    coded = [(code, text) for code, _, text in (str(note).partition(": ") for note in notes)]
-    return [text for code, text in coded if (code not in _HIDDEN if only is None else code in only)]
 
 
 def _notes_of_edges(edges: pl.DataFrame) -> list[str]:

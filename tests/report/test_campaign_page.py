@@ -12,9 +12,11 @@ import pytest
 from alchemiscale_lake.errors import StorageError
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.importing.imports import import_results
+from alchemiscale_lake.query import connect
 from alchemiscale_lake.report import campaign_page as pages
 from alchemiscale_lake.report.campaign_page import campaign_page, write_campaign_page, written_page
 from alchemiscale_lake.report.page_places import page_place
+from alchemiscale_lake.report.tables import dg_table
 from alchemiscale_lake.store import Lake
 from alchemiscale_lake.store.objects import ObjectStore
 from tests.campaign import SCOPE, T0, Campaign, small_campaign
@@ -51,6 +53,17 @@ def test_a_page_holds_progress_cost_ranking_and_agreement(campaign: Campaign) ->
     assert re.search(r"RMSE \d\.\d\d kcal/mol, MUE \d\.\d\d kcal/mol .*over 3 ligands", text)
     assert "the box exploded" in text
     assert f"alchemiscale-lake view tyk2 --lake {campaign.lake.local_path}" in text
+
+
+def test_notes_are_those_of_gather(campaign: Campaign) -> None:
+    page = plain(campaign_page(campaign.lake, TYK2, at=T0))
+    with connect(campaign.lake) as connection:
+        remarks = dg_table(connection, TYK2, allow_partial=True).remarks
+
+    assert "values are on the scale of experiment" in page
+    assert "nodes on the absolute scale" not in page
+    shown = [remark for remark in remarks if remark in page]
+    assert shown[0].startswith("values are on the scale of experiment")
 
 
 def test_a_page_has_all_inside_and_runs_nothing(campaign: Campaign) -> None:
