@@ -11,6 +11,7 @@ import pytest
 
 from alchemiscale_lake.store import Lake
 from tests.base_temp import use_memory
+from tests.frozen_objects import pytest_collection_finish, until_collected
 from tests.lakes import new_lake
 from tests.long import register_profiles
 from tests.prefect_session import api, cache, network_file, warm_path
@@ -24,6 +25,7 @@ __all__ = [
     "cache",
     "network_file",
     "place",
+    "pytest_collection_finish",
     "pytest_xdist_auto_num_workers",
     "pytest_xdist_make_scheduler",
     "s3",
@@ -34,6 +36,8 @@ __all__ = [
 # The suite starts thousands of processes; without bytecode, each spends half of its start on compiling what it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+until_collected()
 
 use_memory()
 

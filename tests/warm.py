@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -101,6 +102,7 @@ def _main(address: str) -> None:
     from alchemiscale_lake.prefect_api.local_api import quiet_environment
 
     quiet_environment()
+    gc.disable()  # imports leave no garbage
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in _PRELOAD:
@@ -108,6 +110,8 @@ def _main(address: str) -> None:
     threads = {int(comm.parent.name): comm.read_text().strip() for comm in Path("/proc/self/task").glob("*/comm")}
     others = [name for task, name in threads.items() if task != os.getpid() and name not in _SAFE_THREADS]
     assert not others, f"locks of {others} would stay locked in children"
+    gc.freeze()  # no child looks through them again, or copies their pages
+    gc.enable()
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen(64)

@@ -51,6 +51,10 @@ class ExecutorContract:
         """Open the engine, with capacity for at least two attempts of one core."""
         raise NotImplementedError
 
+    def opened(self, lake: Lake) -> AbstractContextManager[Executor]:
+        """Return an engine for tests that neither close it nor lose what runs it, which may share its workers."""
+        return self.open(lake)
+
     def lose(self, executor: Executor, handle: Handle, spec: AttemptSpec) -> None:
         """Take away what runs an attempt, as by a power cut: worker, job or process."""
         raise NotImplementedError
@@ -97,7 +101,7 @@ class ExecutorContract:
 
     def test_assignments_run_together_and_answer_by_receipts(self, bench: Bench) -> None:
         specs = [self.attempt(bench, duration_s=2.0), self.attempt(bench, duration_s=2.0), self.attempt(bench)]
-        with self.open(bench.lake) as executor:
+        with self.opened(bench.lake) as executor:
             assert (executor.durable, executor.whole_jobs) == (self.durable, self.whole_jobs)
             first, second = (self.submit(executor, bench, spec, name=AWKWARD_NAME) for spec in specs[:2])
             assert not (first.done() and second.done())
@@ -115,7 +119,7 @@ class ExecutorContract:
 
     def test_a_task_that_fails_is_not_an_exception(self, bench: Bench) -> None:
         spec = self.attempt(bench, fail="raise")
-        with self.open(bench.lake) as executor:
+        with self.opened(bench.lake) as executor:
             handle = self.submit(executor, bench, spec)
             self.wait(executor, handle.done)
             assert handle.exception() is None
@@ -127,7 +131,7 @@ class ExecutorContract:
         return bench.receipt(spec).result["ok"] is False
 
     def test_places_have_names_and_capacity(self, bench: Bench) -> None:
-        with self.open(bench.lake) as executor:
+        with self.opened(bench.lake) as executor:
             seen: list[Sequence[Place]] = [[]]
 
             def offered() -> bool:
@@ -145,7 +149,7 @@ class ExecutorContract:
             assert place.ends_in_s is None or place.ends_in_s > 0
 
     def test_what_runs_takes_capacity(self, bench: Bench) -> None:
-        with self.open(bench.lake) as executor:
+        with self.opened(bench.lake) as executor:
             handle = self.submit(executor, bench, self.attempt(bench, duration_s=60.0))
             other = self.submit(executor, bench, self.attempt(bench, duration_s=60.0))
             places = executor.places(2)
@@ -157,7 +161,7 @@ class ExecutorContract:
 
     def test_a_cancelled_assignment_ends_without_a_receipt(self, bench: Bench) -> None:
         spec = self.attempt(bench, duration_s=300.0)
-        with self.open(bench.lake) as executor:
+        with self.opened(bench.lake) as executor:
             handle = self.submit(executor, bench, spec)
             self.wait(executor, lambda: self.is_running(bench, spec))
             handle.cancel()
@@ -167,6 +171,16 @@ class ExecutorContract:
             handle.cancel()  # of something that has ended
 
         assert not has_receipt(bench.lake, spec)
+
+    def test_unknown_hosts_to_retire_change_nothing(self, bench: Bench) -> None:
+        spec = self.attempt(bench)
+        with self.opened(bench.lake) as executor:
+            executor.retire(["a-laptop", "another"])
+            executor.retire([])
+            handle = self.submit(executor, bench, spec)
+            self.wait(executor, handle.done)
+
+        assert bench.receipt(spec).result["ok"] is True
 
     def test_a_lost_worker_ends_its_assignment_and_others_run(self, bench: Bench) -> None:
         lost, later = self.attempt(bench, duration_s=300.0), self.attempt(bench)
@@ -220,13 +234,3 @@ class ExecutorContract:
     def test_an_error_within_is_passed_on(self, bench: Bench) -> None:
         with pytest.raises(RuntimeError, match="the dispatcher's own"), self.open(bench.lake):
             raise RuntimeError("the dispatcher's own")
-
-    def test_unknown_hosts_to_retire_change_nothing(self, bench: Bench) -> None:
-        spec = self.attempt(bench)
-        with self.open(bench.lake) as executor:
-            executor.retire(["a-laptop", "another"])
-            executor.retire([])
-            handle = self.submit(executor, bench, spec)
-            self.wait(executor, handle.done)
-
-        assert bench.receipt(spec).result["ok"] is True

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from alchemiscale_lake.dispatch.executor import Executor, Handle
+from alchemiscale_lake.engines.dask_executor import DaskExecutor
 from alchemiscale_lake.engines.registry import open_executor
 from alchemiscale_lake.execution import AttemptSpec
 from alchemiscale_lake.execution.heartbeat import read_beat
@@ -21,6 +22,7 @@ from alchemiscale_lake.store import Lake
 from tests.contracts.executor_contract import ExecutorContract
 from tests.engine import Engine
 from tests.execution.bench import SCOPE, Bench
+from tests.lakes import new_lake
 from tests.plugins import install, thread_engine
 from tests.slurm import Slurm, slurm
 
@@ -38,7 +40,23 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
         yield running
 
 
-class TestDaskHere(ExecutorContract):
+class SharedWorkers(ExecutorContract):
+    """One scheduler, and its workers, for all tests that may share them: a worker takes seconds to start."""
+
+    shared: Any
+
+    @pytest.fixture(scope="class", autouse=True)
+    def _shared(self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+        with self.open(new_lake(tmp_path_factory.mktemp("shared") / "lake")) as request.cls.shared:
+            yield
+
+    @contextlib.contextmanager
+    def opened(self, lake: Lake) -> Iterator[Executor]:
+        shared = self.shared
+        yield DaskExecutor(shared._client, lake, shared._capacity, scaling=shared._scaling)
+
+
+class TestDaskHere(SharedWorkers):
     durable, whole_jobs = False, False
 
     def open(self, lake: Lake) -> AbstractContextManager[Executor]:
@@ -49,20 +67,21 @@ class TestDaskHere(ExecutorContract):
         psutil.Process(pid).kill()
 
 
-class TestDaskInSlurm(ExecutorContract):
-    durable, whole_jobs, gpus = False, False, 1.0
+class InSlurm(ExecutorContract):
+    gpus = 1.0
     lake: Lake
 
     @pytest.fixture(autouse=True)
     def _queue(self, cluster: Slurm) -> Iterator[None]:
         self.cluster = cluster
         yield
-        cluster.run("scancel", "--user=root")
-        cluster.wait_for(lambda s: not s.jobs())
+        if hasattr(self, "lake"):  # its engine was its own
+            cluster.run("scancel", "--user=root")
+            cluster.wait_for(lambda s: not s.jobs())
 
     def open(self, lake: Lake) -> AbstractContextManager[Executor]:
         self.lake = lake
-        return open_executor("cluster", slurm_pool(), lake)
+        return open_executor("cluster", slurm_pool(), lake, once=self.whole_jobs)
 
     def lose(self, executor: Executor, handle: Handle, spec: AttemptSpec) -> None:
         beat = read_beat(self.lake, SCOPE, spec.attempt)
@@ -71,12 +90,13 @@ class TestDaskInSlurm(ExecutorContract):
         self.cluster.run("scancel", "--signal=KILL", "--full", beat.queue_job)
 
 
-class TestBatchMode(TestDaskInSlurm):
-    durable, whole_jobs = True, True
+@pytest.mark.usefixtures("cluster")
+class TestDaskInSlurm(SharedWorkers, InSlurm):
+    durable, whole_jobs = False, False
 
-    def open(self, lake: Lake) -> AbstractContextManager[Executor]:
-        self.lake = lake
-        return open_executor("cluster", slurm_pool(), lake, once=True)
+
+class TestBatchMode(InSlurm):
+    durable, whole_jobs = True, True
 
 
 class TestAnotherPackage(ExecutorContract):

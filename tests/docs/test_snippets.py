@@ -11,24 +11,21 @@ import os
 import re
 import signal
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from alchemiscale_lake.prefect_api.local_api import Api
+from tests.docs.snippets import REPOSITORY, SEPARATE, Block, blocks, run, run_page
 
-REPOSITORY = Path(__file__).parents[2]
+#: In this order: each depends on earlier ones. `test_separate_pages.py` runs the others.
 PAGES = [
     "docs/run-a-campaign.md",
     "docs/from-openfe.md",
     "docs/from-alchemiscale.md",
     "docs/tasks.md",
     "docs/networks.md",
-    "docs/strategies.md",
-    "docs/living-networks.md",
     "docs/hosts.md",
-    "docs/why-did-it-fail.md",
     "docs/keep-files.md",
     "docs/read-results.md",
     "docs/estimates.md",
@@ -54,45 +51,20 @@ PAGES = [
     "docs/next-to-alchemiscale.md",
     "docs/api-stability.md",
     "docs/recipes.md",
-    "README.md",
 ]
-_FENCE = re.compile(r"^```(bash|python|sql)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Block:
-    language: str
-    note: str
-    text: str
-
-
-def blocks(page: str) -> list[Block]:
-    return [Block(*found.groups()) for found in _FENCE.finditer((REPOSITORY / page).read_text())]
+ALL_PAGES = [*PAGES, *SEPARATE]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a reader's working folder; pages depend on earlier ones."""
+    """Return a reader's working folder."""
     return tmp_path_factory.mktemp("reader")
 
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("page", PAGES)
 def test_every_snippet_runs(page: str, folder: Path, api: Api, warm_path: str) -> None:
-    for block in blocks(page):
-        if 'no-run="' not in block.note:
-            run(block, folder, warm_path)
-
-
-def run(block: Block, folder: Path, path: str) -> None:
-    env = {**os.environ, "PATH": path, "MPLBACKEND": "agg"}
-    command = {
-        "bash": ["bash", "-euo", "pipefail", "-c", block.text],
-        "python": ["python", "-W", "error::UserWarning", "-c", block.text],
-        "sql": ["alchemiscale-lake", "query", block.text],
-    }[block.language]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600)
-    assert done.returncode == 0, f"{block.text}\n--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}"
+    run_page(page, folder, warm_path)
 
 
 def test_the_snippet_on_objects_runs_on_a_lake_of_imported_tables(tmp_path: Path, warm_path: str) -> None:
@@ -122,20 +94,20 @@ def test_commands_with_their_imports_done_are_like_the_real_ones(tmp_path: Path,
 
 
 def test_blocks_left_out_say_why() -> None:
-    for page in PAGES:
+    for page in ALL_PAGES:
         for block in blocks(page):
             assert not block.note.strip() or re.fullmatch(r' no-run="[^"]+"', block.note), (page, block.note)
 
 
 def test_every_page_is_tested_and_linked() -> None:
     pages = {f"docs/{p.name}" for p in (REPOSITORY / "docs").glob("*.md")} - {"docs/README.md", "docs/tables.md"}
-    assert pages == set(PAGES) - {"README.md"}
+    assert pages == set(ALL_PAGES) - {"README.md"}
     index = (REPOSITORY / "docs/README.md").read_text()
     assert all(Path(page).name in index for page in pages)
 
 
 def test_links_lead_somewhere() -> None:
-    for page in [*PAGES, "docs/README.md", "docs/tables.md", "CONTRIBUTING.md"]:
+    for page in [*ALL_PAGES, "docs/README.md", "docs/tables.md", "CONTRIBUTING.md"]:
         path = REPOSITORY / page
         for target in re.findall(r"\]\((?!https?:)([^)]+)\)", path.read_text()):
             file, _, anchor = target.partition("#")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from alchemiscale_lake.prefect_api import server_process
 from alchemiscale_lake.prefect_api.local_api import Api
 from tests.prefect_requests import get, login, post
 
@@ -168,3 +170,14 @@ def test_a_local_one_does_not_start_without_a_login_either(tmp_path: Path, capsy
         patch.setenv("PREFECT_HOME", str(tmp_path))
         with pytest.raises(SystemExit, match="does not start without a login"):
             _server.main(["3", str(os.getppid())])
+
+
+def test_no_garbage_is_collected_while_the_server_is_imported_and_later_not_among_what_that_leaves() -> None:
+    before = gc.get_freeze_count()
+
+    with server_process._nothing_collected():
+        assert not gc.isenabled()
+        left = [[] for _ in range(1000)]  # type: ignore[var-annotated]
+
+    assert gc.isenabled()
+    assert gc.get_freeze_count() >= before + len(left)
