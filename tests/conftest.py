@@ -11,7 +11,7 @@ import pytest
 
 from alchemiscale_lake.store import Lake
 from tests.base_temp import use_memory
-from tests.frozen_objects import pytest_collection_finish, until_collected
+from tests.frozen_objects import pytest_collection_finish, pytest_unconfigure, until_collected
 from tests.lakes import new_lake
 from tests.long import register_profiles
 from tests.prefect_session import api, cache, network_file, warm_path
@@ -26,6 +26,7 @@ __all__ = [
     "network_file",
     "place",
     "pytest_collection_finish",
+    "pytest_unconfigure",
     "pytest_xdist_auto_num_workers",
     "pytest_xdist_make_scheduler",
     "s3",

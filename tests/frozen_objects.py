@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 
-__all__ = ["pytest_collection_finish", "until_collected"]
+__all__ = ["pytest_collection_finish", "pytest_unconfigure", "until_collected"]
 
 
 def until_collected() -> None:
@@ -20,3 +20,8 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let the interpreter free everything: duckdb reports what is left at the end as leaked."""
+    gc.unfreeze()

@@ -97,7 +97,7 @@ def network_rows(
     links : polars.DataFrame, optional
         From `links_for`; read if not given.
     """
-    connection = connect_to_networks(lake, [network]).connection
+    connection = connect_to_networks(lake, [network], ("legs_for_rounds",)).connection
     legs = read_sql(connection, statement("legs_for_rounds"), {"network": network, "since": at - _DAY})
     hours = _predicted_hours(lake, legs["transformation"], pools)
     rows = [_row(leg, hours.get(leg["transformation"]), counts, plan) for leg in legs.iter_rows(named=True)]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from alchemiscale_lake.costs import forecast
 from alchemiscale_lake.estimates.gathering import gather_network
+from alchemiscale_lake.query import read_sql
+from alchemiscale_lake.query.connect import Connection
 from alchemiscale_lake.rounds import network_rows as network_rows_module
 from alchemiscale_lake.rounds.network_rows import network_rows, task_counts
 from alchemiscale_lake.rounds.strategy_plan import StrategyPlan
@@ -56,6 +59,22 @@ def test_results_failures_and_tasks_in_flight(campaign: Campaign) -> None:
     assert (bound.phase, bound.group, bound.n_counted) == ("complex", "P-1", 0)
     assert (failed.frozen, solvent.frozen) == (True, False)
     assert rows.round == 3
+
+
+def test_a_round_opens_only_what_its_statement_reads(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = campaign.network("one", [("a", "b")])
+    seen: list[set[str]] = []
+
+    def spy(connection: Connection, sql: str, params: dict[str, object]) -> pl.DataFrame:
+        seen.append({name for (name,) in connection.execute("select view_name from duckdb_views()").fetchall()})
+        return read_sql(connection, sql, params)
+
+    monkeypatch.setattr(network_rows_module, "read_sql", spy)
+    read(campaign, network)
+
+    (names,) = seen
+    assert {"results", "network_members"} <= names
+    assert not {"host_log", "cost_models", "network_growth", "failures"} & names
 
 
 def test_costs_are_what_was_spent_and_what_is_in_flight(campaign: Campaign) -> None:
