@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
@@ -174,6 +175,51 @@ def test_a_writer_beside_a_pruning_loses_nothing(writer: FileKeeper, tasks: list
     assert not check_digests(lake, "result_files").flaws
 
 
+_WRITER = """
+import random, sys, uuid
+from pathlib import Path
+from alchemiscale_lake.store import Lake
+from tests.kept_files import FileKeeper
+
+place, folder, task, seed = sys.argv[1:]
+writer, chance = FileKeeper(Lake.open(place), Path(folder)), random.Random(seed)
+scope, waiting = task.split("-", 2)[2], []
+for _ in range(25):
+    attempt, n = uuid.uuid4().hex, chance.randrange(6)
+    content = b"content %d" % n
+    name = "a.log" if n == 0 else "a.nc"
+    waiting.append((attempt, content, writer.keep(attempt, content, scope), name))
+    while len(waiting) > chance.randrange(3):
+        writer.record(task, *waiting.pop(0))
+for one in waiting:
+    writer.record(task, *one)
+"""
+
+
+def test_real_writers_beside_prunings_lose_nothing(writer: FileKeeper, tasks: list[str], tmp_path: Path) -> None:
+    """Two processes keep the same few contents, and record them later, while others are given up and deleted."""
+    lake = writer.lake
+    writers = [
+        subprocess.Popen([sys.executable, "-c", _WRITER, lake.url, str(tmp_path / f"of {task}"), task, task])
+        for task in tasks
+    ]
+    n_deleted = 0
+    while any(one.poll() is None for one in writers):
+        n_deleted += prune(lake, Retention(0.0, pattern="*.nc"), now=now_utc()).n_deleted
+    assert [one.returncode for one in writers] == [0, 0]
+    n_deleted += prune(lake, Retention(0.0, pattern="*.nc"), now=now_utc()).n_deleted
+
+    rows = pl.concat([task_files(lake, task) for task in tasks])
+    stays = rows.filter(pl.col("path").str.ends_with(".log"))
+    assert len(rows) == 50
+    assert n_deleted > 0
+    assert len(stays) == stays["object_path"].count() > 0
+    for row in stays.iter_rows(named=True):
+        assert lake.objects.get(row["object_path"], digest=row["digest"])
+    assert not check_digests(lake, "result_files").flaws
+    assert set(contents(lake)) == set(stays["object_path"])
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_pruning_is_continued(writer: FileKeeper, tasks: list[str], point: str) -> None:
     lake = writer.lake
@@ -207,8 +253,6 @@ def test_a_copy_beside_a_pruning_has_its_files_or_says_why_not(
     lake, path = writer.lake, writer.kept(task, b"copied")
     mine = stored_files(lake).collect()
     attempt = uuid.uuid4().hex
-    import polars as pl
-
     rows = mine.with_columns(attempt=pl.lit(attempt), scope=pl.lit("org-campaign-other"))
     if order == "condemned":
         prune(lake, now=now_utc(), retention=Retention(0.0))
