@@ -46,6 +46,7 @@ LONGEST = (
     "test_ends.py",
     "test_gather.py",
     "test_resume.py",
+    "test_file_pruning.py",
     "test_cases.py",
     "test_host_faults.py",
     "test_notes.py",

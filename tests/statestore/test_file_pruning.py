@@ -95,6 +95,18 @@ def test_what_another_row_points_to_stays(writer: FileKeeper, tasks: list[str]) 
     assert storage(writer.lake) == [(0, 0), (0, 0)]
 
 
+def test_files_in_a_bucket(bucket_lake: str, tmp_path: Path) -> None:
+    keeper, task = FileKeeper(Lake.open(bucket_lake), tmp_path / "files"), f"Task-{'a' * 32}-{SCOPE}"
+    old, stays = keeper.kept(task, b"old"), keeper.kept(task, b"stays", "a.log")
+
+    done = prune(keeper.lake, Retention(0.0, pattern="*.nc"))
+
+    assert (len(done.rows), done.n_deleted, contents(keeper.lake)) == (1, 1, [stays])
+    again = keeper.kept(task, b"old")
+    assert again != old
+    assert keeper.lake.objects.get(again) == b"old"
+
+
 def test_only_files_of_the_networks_and_scopes_that_are_named(campaign: Campaign, writer: FileKeeper) -> None:
     one, two = (campaign.network(name, [pair]) for name, pair in (("one", ("a", "b")), ("two", ("x", "y"))))
     (task,) = campaign.new_tasks(one, ["a_b_other"])
