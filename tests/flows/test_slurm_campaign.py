@@ -17,6 +17,7 @@ import pytest
 
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch import recovery
+from alchemiscale_lake.prefect_api.local_api import Api
 from alchemiscale_lake.statestore.network_state import set_network_state
 from alchemiscale_lake.statestore.task_operations import cancel_tasks
 from alchemiscale_lake.store import Lake, now_utc
@@ -25,6 +26,8 @@ from tests.example_networks import harmonic_network
 from tests.slurm import Slurm, slurm
 
 MAIN = (sys.executable, "-m", "alchemiscale_lake")
+#: The same, with its imports done.
+WARM = ("alchemiscale-lake",)
 
 POOLS = """\
 pools:
@@ -54,6 +57,12 @@ protocols:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
     with slurm(tmp_path_factory.mktemp("slurm") / "s", kill_wait_s=10) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _path(warm_path: str, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands use a running Prefect server, and find their imports done; `cli/test_run.py` does without both."""
+    monkeypatch.setenv("PATH", warm_path)
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +128,7 @@ def test_a_daemon_brings_jobs_when_there_is_work_and_lets_them_go(cluster: Slurm
 def test_single_shot_submits_collects_and_leaves_nothing_but_jobs(cluster: Slurm, lake: Lake, tmp_path: Path) -> None:
     stored(lake, network(), 2)
     pools = pools_file(tmp_path, tasks_per_job=2)
-    command = [*MAIN, "dispatch", "cluster", "--once", "--pools", str(pools), "--lake", lake.url]
+    command = [*WARM, "dispatch", "cluster", "--once", "--pools", str(pools), "--lake", lake.url]
     shots = 0
     while counts(lake) != {"complete": 12}:
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
@@ -151,7 +160,7 @@ def test_scancel_costs_the_job_not_the_task(cluster: Slurm, lake: Lake, tmp_path
 
 def test_batch_mode_releases_what_scancel_ended(cluster: Slurm, lake: Lake, tmp_path: Path) -> None:
     stored(lake, network(3, duration_s=20.0))
-    command = [*MAIN, "dispatch", "cluster", "--once", "--lake", lake.url]
+    command = [*WARM, "dispatch", "cluster", "--once", "--lake", lake.url]
     command += ["--pools", str(pools_file(tmp_path, maximum=1))]
     subprocess.run(command, capture_output=True, timeout=300, check=True)
     wait_until(lambda: len(steps_of(lake)) == 1)
@@ -196,7 +205,7 @@ def test_jobs_with_a_broken_environment_fail_no_task(cluster: Slurm, lake: Lake,
     pools.write_text(
         pools.read_text().replace("environment: [", 'environment: ["module load nosuch && exit 1", "exit 1", ')
     )
-    command = [*MAIN, "dispatch", "cluster", "--once", "--pools", str(pools), "--lake", lake.url]
+    command = [*WARM, "dispatch", "cluster", "--once", "--pools", str(pools), "--lake", lake.url]
     for _ in range(2):
         subprocess.run(command, capture_output=True, timeout=300, check=True)
         cluster.wait_for(lambda s: not s.jobs())
