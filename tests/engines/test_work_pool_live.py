@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -170,16 +169,17 @@ def test_cancelling_reaches_the_process(api: Api, lake: Lake, tmp_path: Path) ->
     assert release.kind == "stopped"
 
 
-def test_single_shot_from_the_command_line(api: Api, lake: Lake, tmp_path: Path) -> None:
+def test_single_shot_from_the_command_line(api: Api, warm_path: str, lake: Lake, tmp_path: Path) -> None:
     make_work_pool("shots")
     submit(lake, tmp_path, 2)
     (tmp_path / "pools.yaml").write_text("pools: {pods: {kind: work-pool, work_pool: shots, tasks_per_job: 2}}")
-    command = [str(Path(sys.executable).with_name("alchemiscale-lake")), "dispatch", "pods", "--once"]
+    command = ["alchemiscale-lake", "dispatch", "pods", "--once"]
 
     def shoot() -> str:
         told = subprocess.run(
             [*command, "--lake", str(lake.local_path), "--pools", str(tmp_path / "pools.yaml")],
             cwd=tmp_path,
+            env={**os.environ, "PATH": warm_path},
             capture_output=True,
             text=True,
             check=False,
