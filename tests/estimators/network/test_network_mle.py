@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
-
 import networkx as nx
 import numpy as np
 import pytest
@@ -387,92 +385,6 @@ def test_the_variance_of_a_tree_edge_is_its_own() -> None:
     np.testing.assert_allclose(estimate.edge_variance_kcal2_mol2, [1e-18, 0.09, 4.0, 0.0], rtol=1e-12)
     found = estimate.difference([("a", "d"), ("b", "a")])
     np.testing.assert_allclose(found.uncertainty_kcal_mol, [np.sqrt(1e-18 + 0.09 + 4.0), 1e-9], rtol=1e-12)
-
-
-def test_contrasts_across_components_are_not_known() -> None:
-    estimate = solve_network(["a", "x"], ["b", "y"], [1.0, 2.0], [0.3, 0.4], nodes=["lone"])
-
-    between = estimate.difference([("a", "b"), ("a", "x"), ("a", "lone")])
-    both = estimate.contrast(
-        [{"a": -1, "b": 1, "x": -2, "y": 2}, {"a": 1, "x": -1}, {"lone": 0.0, "a": 1, "b": -1}, {}]
-    )
-
-    np.testing.assert_allclose(between.value_kcal_mol, [1.0, np.nan, np.nan])
-    np.testing.assert_allclose(between.uncertainty_kcal_mol, [0.3, np.nan, np.nan])
-    np.testing.assert_allclose(both.value_kcal_mol, [5.0, np.nan, -1.0, 0.0])
-    np.testing.assert_allclose(both.uncertainty_kcal_mol, [np.sqrt(0.09 + 4 * 0.16), np.nan, 0.3, 0.0])
-
-
-def test_contrasts_that_are_none_are_refused() -> None:
-    estimate = solve_network(["a"], ["b"], [1.0], [0.3])
-
-    with pytest.raises(EstimatorInputError, match=r"contrast 1 add up to 0\.5"):
-        estimate.contrast([{"a": 1, "b": -1}, {"a": 1, "b": -0.5}])
-    with pytest.raises(EstimatorInputError, match="'c' is not a node"):
-        estimate.difference([("a", "c")])
-
-
-# --- experiment ------------------------------------------------------------------------------------------
-
-
-def test_experiment_on_all_nodes_adds_its_mean() -> None:
-    edges = random_network(4, 8, 12)
-    experimental = {f"lig{k}": -10.0 + 0.3 * k for k in range(8)}
-
-    estimate, relative = solve(edges, experimental=experimental), solve(edges)
-
-    expected = relative.value_kcal_mol + np.mean(list(experimental.values()))
-    np.testing.assert_allclose(estimate.value_kcal_mol, expected, rtol=1e-14)
-    np.testing.assert_array_equal(estimate.covariance, relative.covariance)
-    np.testing.assert_array_equal(estimate.residual_kcal_mol, relative.residual_kcal_mol)
-    assert codes(estimate)["experiment-pinned"].nodes == tuple(edges.nodes())
-
-
-def test_experiment_on_some_nodes_is_met_on_these() -> None:
-    estimate = solve_network(
-        ["a", "b", "x"],
-        ["b", "c", "y"],
-        [1.0, 1.0, 1.0],
-        [0.1, 0.1, 0.1],
-        experimental={"a": -8.0, "b": -6.0, "c": float("nan"), "w": -3.0},
-    )
-
-    np.testing.assert_allclose(estimate.value_kcal_mol, [-7.5, -6.5, -5.5, -0.5, 0.5], rtol=1e-14)
-    assert codes(estimate)["experiment-missing"].nodes == ("x", "y")
-    assert codes(estimate)["experiment-unknown"].nodes == ("w",)
-    assert [c.n_experimental for c in estimate.components] == [2, 0]
-    assert [c.shift_kcal_mol for c in estimate.components] == pytest.approx([-6.5, 0.0])
-
-
-# --- refusals ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("value", "sd"),
-    [(np.nan, 0.1), (np.inf, 0.1), (1.0, np.nan), (1.0, np.inf), (1.0, -0.1), (None, 0.1), (1.0, None)],
-)
-def test_unusable_numbers_are_refused_by_the_edges_name(value: float | None, sd: float | None) -> None:
-    with pytest.raises(EstimatorInputError, match=r"edge 1 \(benzene -> toluene\)") as caught:
-        solve_network(["a", "benzene"], ["b", "toluene"], [1.0, value], [0.1, sd])  # type: ignore[list-item]
-
-    assert caught.value.facts["edges"] == [1]
-
-
-def test_lengths_must_agree() -> None:
-    with pytest.raises(EstimatorInputError, match="lengths"):
-        solve_network(["a"], ["b"], [1.0, 2.0], [0.1])
-
-
-def test_a_label_given_twice_is_refused() -> None:
-    with pytest.raises(EstimatorInputError, match="'a' is given twice"):
-        solve_network(["a"], ["b"], [1.0], [0.1], nodes=["a", "a"])
-
-
-def test_results_are_frozen() -> None:
-    estimate = solve_network(["a"], ["b"], [1.0], [0.1])
-
-    with pytest.raises(FrozenInstanceError):
-        estimate.nodes = ()  # type: ignore[misc]
 
 
 # --- invariants --------------------------------------------------------------------------------------------

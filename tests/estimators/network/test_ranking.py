@@ -10,9 +10,6 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 
 from alchemiscale_lake.estimators.errors import EstimatorInputError
-from alchemiscale_lake.estimators.laplacian import dense_solution
-from alchemiscale_lake.estimators.laplacian.dense_solution import DenseSolution
-from alchemiscale_lake.estimators.laplacian.elimination import Elimination
 from alchemiscale_lake.estimators.network.network_draws import draw_deviations
 from alchemiscale_lake.estimators.network.network_mle import NetworkEstimate, solve_network
 from alchemiscale_lake.estimators.network.network_update import UpdatedSolution, update_network
@@ -158,24 +155,6 @@ def test_many_ligands_are_counted_in_bins(monkeypatch: pytest.MonkeyPatch) -> No
 # --- networks without a covariance --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("solution", [Elimination, DenseSolution])
-def test_draws_of_a_solved_network_have_its_covariance(monkeypatch: pytest.MonkeyPatch, solution: type) -> None:
-    if solution is Elimination:
-        monkeypatch.setattr(dense_solution, "_MOST_NODES", 2)
-    estimate = random_network(120, 260, seed=3)
-
-    drawn = draw_deviations(estimate.solution, 20_000, np.random.default_rng(0))
-
-    assert estimate.covariance is not None
-    assert isinstance(estimate.solution.parts[0].elimination, solution)
-    scale = np.sqrt(np.diag(estimate.covariance))
-    difference = (drawn @ drawn.T / 20_000 - estimate.covariance) / np.outer(scale, scale)
-    # a correlation over 20,000 draws has a standard error of at most 0.007 (0.010 on the diagonal)
-    assert np.abs(difference).max() < 0.05
-    assert np.sqrt(np.mean(difference**2)) < 0.009
-    np.testing.assert_allclose(drawn.mean(axis=0), 0.0, atol=1e-12)
-
-
 def test_ranking_by_draws_is_ranking_by_covariance() -> None:
     estimate = random_network(60, 140, seed=5)
     sparse = random_network(60, 140, seed=5, covariance=False)
@@ -190,15 +169,10 @@ def test_ranking_by_draws_is_ranking_by_covariance() -> None:
     assert by_draws.expected_rank == pytest.approx(by_matrix.expected_rank, abs=0.4)
 
 
-def test_rigid_ties_and_lone_nodes_are_drawn_too() -> None:
+def test_a_lone_node_has_no_rank_by_draws_either() -> None:
     estimate = solve_network("abd", "bca", [0.0, 1.0, 2.0], [0.0, 0.5, 0.3], nodes="abcdx", covariance=False)
 
-    drawn = draw_deviations(estimate.solution, 500, np.random.default_rng(1))
-
-    np.testing.assert_allclose(drawn[0], drawn[1])
-    assert np.isnan(drawn[4]).all()
-    assert np.isfinite(drawn[:4]).all()
-    assert np.isnan(rank_nodes(estimate.value_kcal_mol, estimate).p_best[4])
+    assert np.isnan(rank_nodes(estimate.value_kcal_mol, estimate).p_best).tolist() == [False] * 4 + [True]
 
 
 def test_probability_better_agrees_with_draws() -> None:
