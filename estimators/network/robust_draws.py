@@ -3,13 +3,18 @@
 Owns the sampler. The estimate itself, and when it is drawn from, is `robust`'s.
 
 With a flat prior on the node values, Student's likelihood is a normal one whose edges have unknown weights:
-given the weights all nodes are normal, given the nodes every weight is gamma distributed (Gibbs sampling). Many short
-chains begin with weights drawn at random, so that where edges contradict each other, each may be the one that is
-wrong. What is averaged are conditional means and covariances, not draws: with many degrees of freedom that is exact.
+given the weights all nodes are normal, given the nodes every weight is gamma distributed (Gibbs sampling). What is
+averaged are conditional means and covariances, not draws: with many degrees of freedom that is exact.
+
+Where edges contradict each other, each may be the one that is wrong, and no chain gets from one answer to the other.
+So many short chains begin where all errors are ten times as large and there is one answer only. While the errors
+shrink, chains are weighted by how likely their nodes become, and chains of little weight continue from others: as many
+end at an answer as it is probable.
 
 References
 ----------
 Geweke 1993, "Bayesian treatment of the independent Student-t linear model", doi:10.1002/jae.3950080504.
+Del Moral, Doucet & Jasra 2006, "Sequential Monte Carlo samplers", doi:10.1111/j.1467-9868.2006.00553.x.
 """
 
 from __future__ import annotations
@@ -24,6 +29,9 @@ __all__ = ["spread_around"]
 _CHAINS, _CHAINS_OF_MANY = 64, 16
 _MANY_NODES: Final = 60
 _DISCARDED, _KEPT = 20, 30
+#: Factor of all errors at first, and steps until it is 1.
+_HOT: Final = 10.0
+_COOLING: Final = 15
 _SEED: Final = 2019
 #: Of a weight, so that an edge far off does not make a matrix singular.
 _LEAST_WEIGHT: Final = 1e-9
@@ -35,7 +43,7 @@ IntArray = NDArray[np.int64]
 def spread_around(
     centre: FloatArray, tail: IntArray, head: IntArray, value: FloatArray, sd: FloatArray, freedom: float
 ) -> FloatArray:
-    """Mean square of node values around given ones, over the posterior.
+    """Return the mean square of node values around given ones, over the posterior.
 
     Parameters
     ----------
@@ -66,8 +74,10 @@ def spread_around(
     np.add.at(incidence, (np.arange(len(value)), tail), -1.0)
     incidence = incidence[:, :-1]
     weight = rng.gamma(freedom / 2, 2 / freedom, (chains, len(value)))
-    for step in range(_DISCARDED + _KEPT):
-        precision = np.maximum(weight, _LEAST_WEIGHT) / sd**2
+    heats = np.append(np.geomspace(_HOT, 1.0, _COOLING), np.ones(_DISCARDED + _KEPT - _COOLING))
+    log_share = np.zeros(chains)
+    for step, heat in enumerate(heats):
+        precision = np.maximum(weight, _LEAST_WEIGHT) / (heat * sd) ** 2
         inverse = np.linalg.inv(np.linalg.cholesky(_laplacians(tail, head, precision, size)))
         mean = _applied(inverse, _applied(inverse, (precision * residual) @ incidence), transposed=True)
         if step >= _DISCARDED:
@@ -75,9 +85,32 @@ def spread_around(
                 result[:-1, :-1] += one.T @ one / chains
             result[:-1, :-1] += mean.T @ mean / chains
         drawn = mean + _applied(inverse, rng.standard_normal((chains, size)), transposed=True)
-        pulls = ((residual - drawn @ incidence.T) / sd) ** 2
-        weight = rng.gamma((freedom + 1) / 2, 2 / (freedom + pulls))
+        pulls = (residual - drawn @ incidence.T) / sd
+        following = heats[min(step + 1, len(heats) - 1)]
+        if following < heat:
+            log_share += _log_density(pulls / following, freedom) - _log_density(pulls / heat, freedom)
+            pulls, log_share = _survivors(pulls, log_share, rng, evenly=following == 1.0)
+        weight = rng.gamma((freedom + 1) / 2, 2 / (freedom + (pulls / following) ** 2))
     return result / _KEPT
+
+
+def _log_density(pulls: FloatArray, freedom: float) -> FloatArray:
+    """Return the logarithm of Student's density of each chain's pulls, up to a constant."""
+    return np.asarray(-(freedom + 1) / 2 * np.log1p(pulls**2 / freedom).sum(axis=1), dtype=np.float64)
+
+
+def _survivors(
+    pulls: FloatArray, log_share: FloatArray, rng: np.random.Generator, *, evenly: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Draw chains in proportion to their shares if these are unequal, or `evenly`: then all have equal shares again."""
+    share = np.exp(log_share - log_share.max())
+    n_effective = share.sum() ** 2 / (share @ share)
+    if n_effective >= len(share) / 2 and not evenly:
+        return pulls, log_share
+    # every chain is drawn as often as its share says, to the next integer
+    at = (np.arange(len(share)) + rng.random()) / len(share) * share.sum()
+    chosen = np.minimum(np.searchsorted(np.cumsum(share), at), len(share) - 1)
+    return pulls[chosen], np.zeros(len(share))
 
 
 def _laplacians(tail: IntArray, head: IntArray, precision: FloatArray, size: int) -> FloatArray:

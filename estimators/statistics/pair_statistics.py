@@ -26,7 +26,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 #: (estimates, experiments, counts) to one value per resample, shape (b,); NaN where undefined. Values have shape (n,),
-#: or (b, n) if each resample has its own values.
+#: or (b, n), with counts of one, if each resample has its own values.
 PairStatistic = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
 

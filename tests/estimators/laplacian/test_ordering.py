@@ -34,8 +34,8 @@ def check(plan: EliminationPlan, n_nodes: int, tail: np.ndarray, head: np.ndarra
             neighbours[later[0]] |= set(later[1:])
         receiver = int(np.searchsorted(plan.start, boundary[0], side="right")) - 1
         if receiver < len(plan.boundary):
-            receives = set(range(plan.start[receiver], plan.start[receiver + 1])) | set(plan.boundary[receiver].tolist())
-            assert set(boundary.tolist()) <= receives
+            own = range(plan.start[receiver], plan.start[receiver + 1])
+            assert set(boundary.tolist()) <= {*own, *plan.boundary[receiver].tolist()}
 
 
 @pytest.mark.parametrize("single", [True, False])

@@ -50,16 +50,16 @@ def test_edges_that_share_a_pair_are_found_in_either_direction() -> None:
 
 
 @pytest.mark.parametrize(("value", "uncertainty"), [([[1.0]], [0.1]), ([1.0], [[0.1]]), ([], [0.1])])
-def test_arrays_that_are_not_flat_or_not_of_one_length_are_refused(value: list[float], uncertainty: list[float]) -> None:
+def test_arrays_not_flat_or_of_unequal_lengths_are_refused(value: list[float], uncertainty: list[float]) -> None:
     with pytest.raises(EstimatorInputError, match="an entry in each of four flat arrays"):
         read_network(["a"], ["b"], value, uncertainty, None)
 
 
 def test_all_unusable_edges_are_counted_and_the_first_is_named() -> None:
-    with pytest.raises(EstimatorInputError, match=r"edge 1 \(b -> c\) has value 2.0 and uncertainty -0.1, one of 2") as e:
+    with pytest.raises(EstimatorInputError, match=r"edge 1 \(b -> c\) .* uncertainty -0\.1, one of 2") as caught:
         read_network("abc", "bca", [1.0, 2.0, np.nan], [0.0, -0.1, 0.3], None)
 
-    assert e.value.facts["edges"] == [1, 2]
+    assert caught.value.facts["edges"] == [1, 2]
 
 
 @pytest.mark.parametrize(

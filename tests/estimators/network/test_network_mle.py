@@ -7,7 +7,6 @@ from cinnabar import stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alchemiscale_lake.estimators.errors import EstimatorInputError
 from alchemiscale_lake.estimators.network import network_mle
 from alchemiscale_lake.estimators.network.network_mle import NetworkEstimate, solve_network
 from alchemiscale_lake.estimators.notes import Note

@@ -82,7 +82,7 @@ def test_edges_and_nodes_of_the_shape_are_named() -> None:
 
 
 @pytest.mark.parametrize(("narrow", "noted"), [(0.9e-6, True), (1.1e-6, False)])
-def test_uncertainties_six_decades_apart_are_noted_and_exact_ones_are_not_among_them(narrow: float, noted: bool) -> None:
+def test_uncertainties_six_decades_apart_are_noted_without_exact_ones(narrow: float, noted: bool) -> None:
     found = notes_of("abc", "bcd", [2.0, 2.0 * narrow, 0.0])
 
     assert found["exact-edges"].edges == (2,)
