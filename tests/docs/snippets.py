@@ -12,7 +12,7 @@ __all__ = ["REPOSITORY", "SEPARATE", "Block", "blocks", "run", "run_page"]
 
 REPOSITORY = Path(__file__).parents[2]
 #: Pages that depend on no other, the longest first.
-SEPARATE = ("README.md", "docs/living-networks.md", "docs/strategies.md", "docs/why-did-it-fail.md")
+SEPARATE = ("README.md", "docs/living-networks.md", "docs/strategies.md")
 _FENCE = re.compile(r"^```(bash|python|sql)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -26,6 +26,7 @@ PAGES = [
     "docs/tasks.md",
     "docs/networks.md",
     "docs/hosts.md",
+    "docs/why-did-it-fail.md",
     "docs/keep-files.md",
     "docs/read-results.md",
     "docs/estimates.md",
