@@ -13,7 +13,7 @@ from .lazy_names import lazy_names
 if TYPE_CHECKING:
     from .archives import Author, Deposit, import_archive, write_archive
     from .caller import Caller
-    from .client import LakeClient
+    from .client import LakeClient, ResultFormat
     from .costs.cost_models import train_cost_model
     from .errors import LakeError
     from .estimates.comparisons import compare
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "archives": ["Author", "Deposit", "import_archive", "write_archive"],
     "caller": ["Caller"],
-    "client": ["LakeClient"],
+    "client": ["LakeClient", "ResultFormat"],
     "costs.cost_models": ["train_cost_model"],
     "errors": ["LakeError"],
     "estimates.comparisons": ["compare"],
@@ -93,6 +93,7 @@ __all__ = [
     "Lake",
     "LakeClient",
     "LakeError",
+    "ResultFormat",
     "Scope",
     "ScopedKey",
     "action_tasks",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 import subprocess
 import sys
@@ -26,7 +27,9 @@ def described() -> list[str]:
     for name in alchemiscale_lake.__all__:
         one = getattr(alchemiscale_lake, name)
         lines.append(name)
-        for place, parameter in enumerate(inspect.signature(one).parameters.values()):
+        # the parameters of an Enum are Python's
+        named = () if isinstance(one, enum.EnumMeta) else inspect.signature(one).parameters.values()
+        for place, parameter in enumerate(named):
             by_name = parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD)
             lines.append(
                 f"{name}({'by name' if by_name else place}: {parameter.name}"

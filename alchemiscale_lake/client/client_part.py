@@ -7,10 +7,12 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from numbers import Integral
 from typing import Any, TypeVar
 
 import polars as pl
 
+from ..errors import InvalidArgumentError
 from ..ids import Scope, ScopedKey
 from ..plurals import part
 from .transport import Transport
@@ -58,8 +60,23 @@ def text(key: AnyKey) -> str:
 
 
 def texts(keys: Iterable[AnyKey]) -> list[str]:
-    """Return the texts of ScopedKeys."""
+    """Return the texts of ScopedKeys.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is one key.
+    InvalidKeyError
+        If one is malformed.
+    """
+    if isinstance(keys, (str, ScopedKey)):
+        raise InvalidArgumentError(f"this needs a list of ScopedKeys, not one; write [{str(keys)!r}]")
     return [text(key) for key in keys]
+
+
+def whole(number: object) -> bool:
+    """Return whether this is a whole number, of Python or numpy."""
+    return isinstance(number, Integral)
 
 
 def parsed(keys: Iterable[str]) -> list[ScopedKey]:

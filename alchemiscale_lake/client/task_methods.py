@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import InvalidKeyError
+from ..errors import InvalidArgumentError, InvalidKeyError
 from ..ids import Scope, ScopedKey
-from .client_part import AnyKey, ClientPart, parsed, scope_text, text, texts, word
+from .client_part import AnyKey, ClientPart, parsed, scope_text, text, texts, whole, word
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -34,7 +34,11 @@ class TaskMethods(ClientPart):
             If the lake has no such Transformation.
         InvalidTransitionError
             If the Task cannot be extended.
+        InvalidArgumentError
+            If the count is not a whole number from 0.
         """
+        if not whole(count) or count < 0:
+            raise InvalidArgumentError(f"count is a whole number of Tasks, not {count!r}; nothing was created")
         return self.create_transformations_tasks(
             [transformation] * count, None if extends is None else [extends] * count
         )
@@ -284,15 +288,20 @@ class TaskMethods(ClientPart):
         return list(self._ask("tasks_priority", tasks=texts(tasks)))
 
     def set_tasks_priority(
-        self, tasks: Sequence[AnyKey], priority: int, batch_size: int = 1000, *, reason: str | None = None
+        self,
+        tasks: Sequence[AnyKey],
+        priority: int | Sequence[int],
+        batch_size: int = 1000,
+        *,
+        reason: str | None = None,
     ) -> list[ScopedKey | None]:
         """Set the priority of Tasks in one commit.
 
         Parameters
         ----------
         tasks : sequence of ScopedKey or str
-        priority : int
-            From 1; the lower number is claimed first.
+        priority : int or sequence of int
+            From 1, one for all or one per Task; the lower number is claimed first.
         batch_size : int
             For scripts written for alchemiscale.
         reason : str, optional
@@ -304,7 +313,8 @@ class TaskMethods(ClientPart):
             The Tasks that have this priority now; None for one that was refused, with a warning that says why.
         """
         del batch_size
-        return self._outcomes("set_tasks_priority", tasks, priority=priority, reason=reason)
+        chosen = list(priority) if isinstance(priority, (list, tuple)) else priority
+        return self._outcomes("set_tasks_priority", tasks, priority=chosen, reason=reason)
 
 
 def _status(status: str | None) -> str | None:

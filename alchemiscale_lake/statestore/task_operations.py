@@ -168,7 +168,7 @@ def set_tasks_weight(
 
 
 def set_tasks_priority(
-    lake: Lake, tasks: Sequence[str], priority: int, *, caller: Caller, reason: str | None = None
+    lake: Lake, tasks: Sequence[str], priority: int | Sequence[int], *, caller: Caller, reason: str | None = None
 ) -> list[TaskOutcome]:
     """Change priorities; the lower number is claimed first.
 
@@ -177,14 +177,15 @@ def set_tasks_priority(
     lake : Lake
     tasks : sequence of str
         ScopedKeys of the Tasks.
-    priority : int
-        The lower number is claimed first.
+    priority : int or sequence of int
+        One for all, or one per Task; the lower number is claimed first.
     caller : Caller
         Recorded as the author; needs the right to do this in the Scopes concerned.
     reason : str, optional
         Free text, recorded in the log.
     """
-    return _decide_each(lake, tasks, lambda state, _: status.set_priority(state, priority, reason), caller)
+    chosen = dict(zip(tasks, priority if isinstance(priority, Sequence) else [priority] * len(tasks), strict=True))
+    return _decide_each(lake, tasks, lambda state, _: status.set_priority(state, chosen[state.task], reason), caller)
 
 
 def set_tasks_status(

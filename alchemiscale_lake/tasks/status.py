@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from numbers import Integral, Real
 from typing import Final
 
 from .states import ACTIONABLE, Event, TaskState
@@ -392,9 +393,9 @@ def _free(state: TaskState, status: str) -> TaskState:
 
 def bad_priority(priority: int) -> str | None:
     """Return why no Task can have a priority; None if it can."""
-    if 1 <= priority <= _HIGHEST_PRIORITY:
+    if _is_a(Integral, priority) and 1 <= priority <= _HIGHEST_PRIORITY:
         return None
-    return f"a priority is a whole number from 1 to 2^63 - 1, not {priority}"
+    return f"a priority is a whole number from 1 to 2^63 - 1, not {priority!r}"
 
 
 def bad_user_status(status: str) -> str | None:
@@ -406,6 +407,11 @@ def bad_user_status(status: str) -> str | None:
 
 def bad_weight(weight: float | None) -> str | None:
     """Return why no action can have a weight; None if it can."""
-    if weight is None or 0.0 <= weight <= 1.0:
+    if weight is None or (_is_a(Real, weight) and 0.0 <= weight <= 1.0):
         return None
-    return f"a weight must be between 0 and 1, not {weight}"
+    return f"a weight must be between 0 and 1, not {weight!r}"
+
+
+def _is_a(kind: type, number: object) -> bool:
+    # True is an int for isinstance, and a mistake as a number
+    return isinstance(number, kind) and not isinstance(number, bool)

@@ -281,12 +281,27 @@ class ClientContract:
     def test_impossible_values_are_errors(self, client: LakeClient, lake: Lake, network: ScopedKey) -> None:
         tasks = client.create_tasks(client.get_network_transformations(network)[0], count=2)
         before = lake.task_log.states().seq
+        versions = lake.network_log.seq()
         for change in (
             lambda: client.action_tasks(tasks, network, 1.5),
             lambda: client.action_tasks(tasks, network, [0.5, -1]),
+            lambda: client.action_tasks(tasks, network, "0.5"),
             lambda: client.set_tasks_priority(tasks, 0),
+            lambda: client.set_tasks_priority(tasks, 1.5),
+            lambda: client.set_tasks_priority(tasks, "2"),
+            lambda: client.set_tasks_priority(tasks, True),
+            lambda: client.set_tasks_priority(tasks, [2, None]),
+            lambda: client.set_tasks_priority(tasks, [2]),
             lambda: client.set_tasks_status(tasks, "running"),
             lambda: client.set_tasks_status(tasks, "asleep"),
+            lambda: client.set_tasks_status(str(tasks[0]), "invalid"),
+            lambda: client.get_tasks_status(tasks[0]),
+            lambda: client.create_tasks(tasks[0], count=-1),
+            lambda: client.create_tasks(tasks[0], count=1.5),
+            lambda: client.set_network_weight(network, 1.5),
+            lambda: client.set_network_weight(network, None),
+            lambda: client.set_network_weight(network, "0.5"),
+            lambda: client.set_networks_state([network], ["asleep"]),
         ):
             with pytest.raises(InvalidArgumentError) as error:
                 change()
@@ -296,6 +311,7 @@ class ClientContract:
             with pytest.raises(LakeError):
                 ask(other)
         assert lake.task_log.states().seq == before
+        assert lake.network_log.seq() == versions
 
     def test_priorities(self, client: LakeClient, network: ScopedKey) -> None:
         tasks = client.create_tasks(client.get_network_transformations(network)[0], count=2)
@@ -303,6 +319,8 @@ class ClientContract:
         assert client.get_tasks_priority([*tasks, NOBODY]) == [10, 10, None]
         assert client.set_tasks_priority(tasks[:1], 2) == tasks[:1]
         assert client.get_tasks_priority(tasks) == [2, 10]
+        assert client.set_tasks_priority(tasks, [3, 599]) == tasks
+        assert client.get_tasks_priority(tasks) == [3, 599]
 
     def test_counts(self, client: LakeClient, network: ScopedKey, capsys: pytest.CaptureFixture[str]) -> None:
         transformation = client.get_network_transformations(network)[0]
@@ -371,7 +389,11 @@ class ClientContract:
         assert client.query_tasks(status="waiting") == client.query_tasks()
         client.set_task_restart_patterns_allowed_restarts(network, ["CUDA"], 5)
         assert client.get_task_restart_patterns(network) == {"InjectedFailure.*": 2, "CUDA": 5}
-        client.remove_task_restart_patterns(network, ["CUDA"])
+        with pytest.warns(RefusedWarning, match="1 of 2 patterns refused: the network does not have 'OpenCL'"):
+            client.set_task_restart_patterns_allowed_restarts(network, ["CUDA", "OpenCL"], 5)
+        with pytest.warns(RefusedWarning, match="'OpenCL'"):
+            client.remove_task_restart_patterns(network, "OpenCL")
+        client.remove_task_restart_patterns(network, "CUDA")
         assert client.get_task_restart_patterns(network) == {"InjectedFailure.*": 2}
         client.clear_task_restart_patterns(network)
         assert client.get_task_restart_patterns(network) == {}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import polars as pl
 
 from ...caller import Caller
-from ...errors import NotFoundError
+from ...errors import InvalidArgumentError, NotFoundError
 from ...ids import Scope, ScopedKey
 from ...query import Connection, connect, connect_for
 from ...store import Lake, collect
@@ -19,6 +19,7 @@ __all__ = [
     "in_scope",
     "members_of",
     "readable",
+    "require_possible",
     "require_rows",
     "rows_of",
     "stream_of",
@@ -126,6 +127,18 @@ def members_of(lake: Lake, network: str, kind: str) -> list[str]:
     scope = str(ScopedKey.from_str(network).scope)
     chosen = (pl.col("scope") == scope) & (pl.col("network") == network) & (pl.col("kind") == kind)
     return rows_of(lake, "network_members", chosen, ["member"])["member"].sort().to_list()
+
+
+def require_possible(problem: str | None) -> None:
+    """Raise InvalidArgumentError if there is a problem with what a user wants to set.
+
+    Parameters
+    ----------
+    problem : str or None
+        Why this value is impossible.
+    """
+    if problem is not None:
+        raise InvalidArgumentError(f"{problem}; nothing was changed")
 
 
 def require_rows(rows: pl.DataFrame, column: str, keys: Sequence[str], what: str) -> None:

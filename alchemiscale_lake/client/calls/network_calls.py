@@ -12,10 +12,12 @@ from ...caller import Caller
 from ...errors import InvalidKeyError
 from ...ids import Scope
 from ...plurals import count
+from ...schemas import NETWORK_STATES
 from ...statestore.network_state import set_network_state, set_network_weight
 from ...statestore.submit import submit_network
-from ...store import Lake, NetworkState, require_network_state
-from ._rows import in_scope, list_scopes, readable, rows_of
+from ...store import Lake, NetworkState
+from ...tasks.status import bad_weight
+from ._rows import in_scope, list_scopes, readable, require_possible, rows_of
 
 __all__ = [
     "create_network",
@@ -45,7 +47,7 @@ def create_network(
     state : str
     name : str, optional
     """
-    require_network_state(state)
+    _require_state(state)
     submitted = submit_network(lake, network, Scope.from_str(scope), name=name, caller=caller)
     states = lake.network_log.states()
     if submitted.new and state != states.get(submitted.network, NetworkState()).state:
@@ -120,6 +122,8 @@ def set_networks_state(
         Recorded in the log.
     """
     chosen = _by_network(networks, states, "state")
+    for state in states:
+        _require_state(state)
     known = [network for network, one in zip(networks, _decisions(lake, caller, networks), strict=True) if one]
     if known:
         set_network_state(lake, known, {network: chosen[network] for network in known}, caller=caller, reason=reason)
@@ -142,10 +146,17 @@ def set_networks_weight(
         Recorded in the log.
     """
     chosen = _by_network(networks, weights, "weight")
+    for weight in weights:
+        require_possible("a weight must be between 0 and 1, not None" if weight is None else bad_weight(weight))
     known = [network for network, one in zip(networks, _decisions(lake, caller, networks), strict=True) if one]
     if known:
         set_network_weight(lake, known, {network: chosen[network] for network in known}, caller=caller, reason=reason)
     return [network in set(known) for network in networks]
+
+
+def _require_state(state: str) -> None:
+    if state not in NETWORK_STATES:
+        require_possible(f"the state of a network is one of {', '.join(NETWORK_STATES)}, not {state!r}")
 
 
 def _decisions(lake: Lake, caller: Caller, networks: Sequence[str]) -> list[NetworkState | None]:

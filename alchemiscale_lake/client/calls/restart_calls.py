@@ -52,8 +52,8 @@ def get_task_restart_patterns(lake: Lake, caller: Caller, *, network: str) -> di
 
 def set_task_restart_patterns_allowed_restarts(
     lake: Lake, caller: Caller, *, network: str, patterns: Sequence[str], num_allowed_restarts: int
-) -> None:
-    """Change the restarts that patterns of a network allow.
+) -> list[str]:
+    """Change the restarts that patterns of a network allow; return those that it has.
 
     Parameters
     ----------
@@ -64,11 +64,13 @@ def set_task_restart_patterns_allowed_restarts(
     patterns : sequence of str
     num_allowed_restarts : int
     """
-    restarts.set_task_restart_patterns_allowed_restarts(lake, network, patterns, num_allowed_restarts, caller=caller)
+    return restarts.set_task_restart_patterns_allowed_restarts(
+        lake, network, patterns, num_allowed_restarts, caller=caller
+    )
 
 
-def remove_task_restart_patterns(lake: Lake, caller: Caller, *, network: str, patterns: Sequence[str]) -> None:
-    """Remove patterns from a network.
+def remove_task_restart_patterns(lake: Lake, caller: Caller, *, network: str, patterns: Sequence[str]) -> list[str]:
+    """Remove patterns from a network; return those that it has.
 
     Parameters
     ----------
@@ -78,7 +80,7 @@ def remove_task_restart_patterns(lake: Lake, caller: Caller, *, network: str, pa
         ScopedKey.
     patterns : sequence of str
     """
-    restarts.remove_task_restart_patterns(lake, network, patterns, caller=caller)
+    return restarts.remove_task_restart_patterns(lake, network, patterns, caller=caller)
 
 
 def clear_task_restart_patterns(lake: Lake, caller: Caller, *, network: str) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 from ...caller import Caller
 from ...errors import InvalidArgumentError, InvalidKeyError
 from ...ids import Scope, ScopedKey
+from ...plurals import count
 from ...schemas import STATUSES
 from ...statestore import task_operations
 from ...statestore.network_members import require_networks, require_transformations
@@ -18,7 +19,7 @@ from ...store import Lake
 from ...suggestions import did_you_mean
 from ...tasks import TaskState
 from ...tasks import status as status_rules
-from ._rows import in_scope, members_of, readable, require_rows
+from ._rows import in_scope, members_of, readable, require_possible, require_rows
 
 __all__ = [
     "action_tasks",
@@ -209,12 +210,12 @@ def set_tasks_status(
     reason : str, optional
         Recorded in the log.
     """
-    _require_possible(status_rules.bad_user_status(status))
+    require_possible(status_rules.bad_user_status(status))
     return _told(task_operations.set_tasks_status(lake, tasks, status, reason=reason, caller=caller))
 
 
 def set_tasks_priority(
-    lake: Lake, caller: Caller, *, tasks: Sequence[str], priority: int, reason: str | None = None
+    lake: Lake, caller: Caller, *, tasks: Sequence[str], priority: int | list[int], reason: str | None = None
 ) -> list[list[Any]]:
     """Set the priority of Tasks; answers as `set_tasks_status`.
 
@@ -224,12 +225,17 @@ def set_tasks_priority(
     caller : Caller
     tasks : sequence of str
         ScopedKeys.
-    priority : int
-        The lower number is claimed first.
+    priority : int or list of int
+        One for all, or one per Task; the lower number is claimed first.
     reason : str, optional
         Recorded in the log.
     """
-    _require_possible(status_rules.bad_priority(priority))
+    if isinstance(priority, list) and len(priority) != len(tasks):
+        raise InvalidArgumentError(
+            f"{count(len(tasks), 'Task')} but {count(len(priority), 'priority', 'priorities')}; give one per Task"
+        )
+    for one in priority if isinstance(priority, list) else [priority]:
+        require_possible(status_rules.bad_priority(one))
     return _told(task_operations.set_tasks_priority(lake, tasks, priority, caller=caller, reason=reason))
 
 
@@ -258,7 +264,7 @@ def action_tasks(
         Recorded in the log.
     """
     for one in [weight] if weight is None or isinstance(weight, (int, float)) else weight:
-        _require_possible(status_rules.bad_weight(one))
+        require_possible(status_rules.bad_weight(one))
     return _told(task_operations.action_tasks(lake, tasks, network, weight=weight, caller=caller, reason=reason))
 
 
@@ -352,11 +358,6 @@ def _with_status(tasks: pl.DataFrame, status: str | None) -> pl.DataFrame:
 
 def _keys(tasks: pl.DataFrame) -> list[str]:
     return list(tasks["task"].sort())
-
-
-def _require_possible(problem: str | None) -> None:
-    if problem is not None:
-        raise InvalidArgumentError(f"{problem}; nothing was changed")
 
 
 def _told(outcomes: Sequence[TaskOutcome]) -> list[list[Any]]:
