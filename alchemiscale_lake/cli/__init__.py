@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "view": "Draw a network as one HTML page.",
     "compare": "Compare estimates with experiment.",
     "rank": "Rank ligands, with the uncertainty of the order.",
+    "history": "Show what happened to a network between two times.",
     "status": "Count Tasks by status.",
     "networks": "List networks, set their state, weight, links and restart patterns.",
     "fortify": "Propose redundant edges of a network, and add them.",
@@ -50,6 +51,7 @@ COMMANDS: Final = {
     "assays": "Import, list and withdraw experimental values.",
     "maintain": "Compact tables and delete files that are no longer needed.",
     "migrate": "Upgrade a lake to the current format.",
+    "doctor": "Examine a lake from end to end, and repair it.",
     "verify": "Check every file of a lake against its digest.",
     "up": "Serve the Prefect UI and the deployments.",
 }

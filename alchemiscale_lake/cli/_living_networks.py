@@ -173,12 +173,12 @@ def extend_command(
         say(f"next: alchemiscale-lake run {done.submission.network}")
 
 
-@click.command("history")
+@click.command("growth")
 @click.argument("network", required=False)
 @lake_option
 @scope_option
 @output_options
-def history_command(network: str | None, lake: str, scope: str | None, tsv: bool, output: str | None) -> None:
+def growth_command(network: str | None, lake: str, scope: str | None, tsv: bool, output: str | None) -> None:
     """Show how a network grew: what each revision added, and which results it reused.
 
     A revision is a network that contains an earlier one of its Scope, or was made from it. Any revision can
@@ -186,11 +186,11 @@ def history_command(network: str | None, lake: str, scope: str | None, tsv: bool
 
     \b
     Examples:
-      alchemiscale-lake networks history tyk2
-      alchemiscale-lake networks history --scope org-campaign-tyk2 -o history.csv
+      alchemiscale-lake networks growth tyk2
+      alchemiscale-lake networks growth --scope org-campaign-tyk2 -o growth.csv
     """
     from ..query import require_scope
-    from ..report.network_growth import history_table
+    from ..report.network_growth import growth_table
     from ..store import Lake
 
     if network is None:
@@ -198,11 +198,11 @@ def history_command(network: str | None, lake: str, scope: str | None, tsv: bool
         require_scope(opened, scope)
     else:
         opened, (found,) = _find(lake, [network], scope)
-    table = history_table(opened, found, scope)
+    table = growth_table(opened, found, scope)
     show_table(table, tsv=tsv, output=output, counted=count(len(table.rows), "revision"), empty="no networks")
 
 
-LIVING_COMMANDS: Final = (copy_command, merge_command, merge_scopes_command, extend_command, history_command)
+LIVING_COMMANDS: Final = (copy_command, merge_command, merge_scopes_command, extend_command, growth_command)
 
 
 # --- shared helpers --------------------------------------------------------------------------------

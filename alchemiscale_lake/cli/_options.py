@@ -6,14 +6,18 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from ..hints import with_lake
 
+if TYPE_CHECKING:
+    from ..store import Lake
+
 __all__ = [
+    "as_of_option",
     "at_this_lake",
     "commands_here",
     "duplicates_option",
@@ -23,6 +27,7 @@ __all__ = [
     "is_on_command_line",
     "lake_of_pools",
     "lake_option",
+    "open_lake",
     "pool_options",
     "pools_option",
     "refuse_before_subcommand",
@@ -108,6 +113,14 @@ temperature_option = click.option(
     help="Temperature of experimental Kd, Ki, IC50 and of pKi, pIC50, if the file does not state it.",
 )
 
+#: `as_of: str | None`, for `open_lake`
+as_of_option = click.option(
+    "--as-of",
+    default=None,
+    metavar="TIME|COMMIT|TABLE@VERSION",
+    help="Answer as of a date or time, a commit of the task log, or with one table at one of its versions.",
+)
+
 #: `duplicates: str`
 duplicates_option = click.option(
     "--duplicates",
@@ -129,6 +142,22 @@ pools_option = click.option(
     callback=_inherit,
     help="Pools file.",
 )
+
+
+def open_lake(lake: str, as_of: str | None = None) -> Lake:
+    """Open a lake, as it is or as it was.
+
+    Parameters
+    ----------
+    lake : str
+        Value of `--lake`.
+    as_of : str, optional
+        Value of `--as-of`.
+    """
+    from ..store import Lake
+
+    opened = Lake.open(lake)
+    return opened if as_of is None else opened.as_of(as_of)
 
 
 def is_given(ctx: click.Context, option: str) -> bool:

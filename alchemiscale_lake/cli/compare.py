@@ -10,7 +10,7 @@ import click
 from ..plurals import count
 from ._errors import say
 from ._files import PlotFile
-from ._options import lake_option, scope_option
+from ._options import as_of_option, lake_option, open_lake, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ _STATISTICS = (*_SHOWN, "NRMSE", "RAE", "predictive_index", "fraction_best")
     "NETWORK minus this one; may be repeated.",
 )
 @click.option("--uncertainties", is_flag=True, help="Also resample values within their uncertainties.")
+@as_of_option
 @output_options
 @click.option(
     "--plot",
@@ -97,6 +98,7 @@ def command(
     over: Literal["pairs", "networks"],
     against: tuple[str, ...],
     uncertainties: bool,
+    as_of: str | None,
     tsv: bool,
     output: str | None,
     plot: str | None,
@@ -117,8 +119,8 @@ def command(
     from ..report.performance import too_few
 
     if against:
-        if network is None or by != "network" or over_time or uncertainties:
-            raise click.UsageError("--against needs NETWORK and takes neither --by, --over-time nor --uncertainties")
+        if network is None or by != "network" or over_time or uncertainties or as_of is not None:
+            raise click.UsageError("--against needs NETWORK and takes no --by, --over-time, --uncertainties or --as-of")
         from ._side_by_side import show_side_by_side
 
         show_side_by_side(
@@ -137,9 +139,8 @@ def command(
     from ..estimates.comparisons import NEEDS_FOR_COMPARISON, compare
     from ..query import ask, connect_for, find_network, require_scope
     from ..report.performance import comparison_table
-    from ..store import Lake
 
-    opened = Lake.open(lake)
+    opened = open_lake(lake, as_of)
     require_scope(opened, scope)
     chosen: dict[str, Any] = {"scope": scope, "kind": kind, "over_time": over_time}
     if network is not None:

@@ -11,7 +11,7 @@ from ..plurals import count, part, verb
 from . import _show
 from ._errors import say
 from ._files import PlotFile
-from ._options import lake_option, scope_option
+from ._options import as_of_option, lake_option, open_lake, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ _SHOWN: Final = (
     is_flag=True,
     help="First compute the missing estimates of results from their stored objects; needs gufe and the Protocols.",
 )
+@as_of_option
 @output_options
 @click.option(
     "--plot",
@@ -102,6 +103,7 @@ def command(
     model: Model,
     as_is: bool,
     from_objects: bool,
+    as_of: str | None,
     tsv: bool,
     output: str | None,
     plot: str | None,
@@ -121,16 +123,17 @@ def command(
     """
     from ..estimates.gathering import gather_and_connect
     from ..query import connect_to_networks
-    from ..store import Lake
 
     if model != "mle" and (report not in (None, "dg") or plot is not None):
         raise click.UsageError(f"--model {model} needs --report dg and no --plot")
+    as_is = as_is or as_of is not None
     if as_is and (from_objects or rule is not None):
-        raise click.UsageError("--as-is gathers nothing, so it excludes --from-objects and --rule")
-    opened = Lake.open(lake)
+        option = "--as-is" if as_of is None else "--as-of"
+        raise click.UsageError(f"{option} gathers nothing, so it excludes --from-objects and --rule")
+    opened = open_lake(lake, as_of)
     networks = _networks(opened, network, scope)
     if len(networks) > 1 and (as_is or model != "mle"):
-        option = "--as-is" if as_is else f"--model {model}"
+        option = "--as-of" if as_of is not None else "--as-is" if as_is else f"--model {model}"
         raise click.UsageError(f"{option} takes one network and {scope} has {len(networks)}; name one")
     if from_objects:
         _fill(opened, networks)

@@ -1,6 +1,6 @@
 """`alchemiscale-lake networks`: list networks, set state and weight, link nodes, have failures restarted.
 
-Copies, merges and the history of networks are in `_living_networks`.
+Copies, merges and the growth of networks are in `_living_networks`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
       alchemiscale-lake networks set-state tyk2 inactive --reason "wrong protonation"
       alchemiscale-lake networks restart-patterns add tyk2 --pattern CUDA_ERROR --max 3
       alchemiscale-lake networks copy tyk2 --to org-campaign-archive
-      alchemiscale-lake networks history tyk2
+      alchemiscale-lake networks growth tyk2
       alchemiscale-lake networks grow tyk2 --from designs --scope org-campaign-project
     """
     if ctx.invoked_subcommand is None:

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from ._options import lake_option
+from ._options import as_of_option, lake_option, open_lake
 from ._show import output_options, show_table
 
 __all__ = ["command"]
@@ -35,21 +35,24 @@ _UNCERTAINTY_OF: Final = {
     is_flag=True,
     help="Allow everything DuckDB can do: read and write files, attach databases, load extensions.",
 )
+@as_of_option
 @output_options
-def command(sql: str | None, lake: str, listed: bool, unsafe: bool, tsv: bool, output: str | None) -> None:
+def command(
+    sql: str | None, lake: str, listed: bool, unsafe: bool, as_of: str | None, tsv: bool, output: str | None
+) -> None:
     """Query the lake in SQL.
 
     SQL is one DuckDB statement; every table and every named query of the lake is a view. With `-`, the
     statement is read from standard input. It can read only the lake, unless --unsafe is given.
 
     \b
-    Example:
+    Examples:
       alchemiscale-lake query "from throughput order by gpu_h desc"
+      alchemiscale-lake query "from ligand_ranking" --as-of 2026-11-29
     """
     from ..query import NAMED_QUERIES, connect, read_sql
     from ..report import Table
     from ..schemas import TABLES
-    from ..store import Lake
 
     if listed:
         tables = [(name, "table", schema.doc) for name, schema in TABLES.items()]
@@ -59,6 +62,6 @@ def command(sql: str | None, lake: str, listed: bool, unsafe: bool, tsv: bool, o
     if sql is None:
         raise click.UsageError("give an SQL statement, or --list to list tables and named queries")
     text = sys.stdin.read() if sql == "-" else sql
-    found = Table.of(read_sql(connect(Lake.open(lake), unsafe=unsafe), text))
+    found = Table.of(read_sql(connect(open_lake(lake, as_of), unsafe=unsafe), text))
     rounded = {one: by for one, by in _UNCERTAINTY_OF.items() if {one, by} <= set(found.columns)}
     show_table(replace(found, keep=_KEEP, precision_of=rounded), tsv=tsv, output=output, as_asked=True)

@@ -9,7 +9,7 @@ import click
 
 from ..plurals import part
 from ._errors import say
-from ._options import lake_option, scope_option
+from ._options import as_of_option, lake_option, open_lake, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def _model_error(ctx: click.Context, param: click.Parameter, value: str) -> Aske
     metavar="auto|VALUE|none",
     help="Error of the model relative to experiment, also drawn; auto: from assays and published benchmarks.",
 )
+@as_of_option
 @output_options
 def command(
     network: str | None,
@@ -80,6 +81,7 @@ def command(
     kind: str | None,
     draws: int | None,
     model_error: AskedModelError,
+    as_of: str | None,
     tsv: bool,
     output: str | None,
 ) -> None:
@@ -99,9 +101,8 @@ def command(
     from ..query import ask, connect_for, find_network
     from ..report.performance import few_ligands, ranking_table
     from ..report.tables import rule_remark
-    from ..store import Lake
 
-    opened = Lake.open(lake)
+    opened = open_lake(lake, as_of)
     found = find_network(opened, network, scope=scope)
     connection = connect_for(opened, *NEEDS_FOR_RANKING)
     ranked = rank_network(connection, found, top=top, kind=kind, n_draws=draws, model_error=model_error)

@@ -9,7 +9,7 @@ import click
 
 from ..plurals import count
 from ._errors import say
-from ._options import lake_option, scope_option
+from ._options import as_of_option, lake_option, open_lake, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
@@ -26,9 +26,16 @@ _NAMED: Final = 3
 @lake_option
 @scope_option
 @click.option("--transformations", is_flag=True, help="One row per Transformation of the network.")
+@as_of_option
 @output_options
 def command(
-    network: str | None, lake: str, scope: str | None, transformations: bool, tsv: bool, output: str | None
+    network: str | None,
+    lake: str,
+    scope: str | None,
+    transformations: bool,
+    as_of: str | None,
+    tsv: bool,
+    output: str | None,
 ) -> None:
     """Count Tasks by status.
 
@@ -43,9 +50,8 @@ def command(
     from ..query import find_network, require_scope, status_counts
     from ..report import network_status_table, status_table, transformation_status_table
     from ..statestore.network_members import network_transformations
-    from ..store import Lake
 
-    opened = Lake.open(lake)
+    opened = open_lake(lake, as_of)
     require_scope(opened, scope)
     if network is None and not transformations:
         table, members = network_status_table(opened, scope), None
@@ -58,7 +64,8 @@ def command(
             else status_table(status_counts(opened, network=found), found)
         )
     show_table(table, tsv=tsv, output=output)
-    _name_stalled(opened, scope, members)
+    if as_of is None:  # stalled are Tasks that heartbeats of now say nothing of
+        _name_stalled(opened, scope, members)
 
 
 def _name_stalled(lake: Lake, scope: str | None, transformations: Collection[str] | None) -> None:

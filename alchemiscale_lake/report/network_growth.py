@@ -1,4 +1,4 @@
-"""The growth of networks as tables: copies and merges, and the history of a network."""
+"""The growth of networks as tables: copies and merges, and the growth of a network."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..statestore.network_copies import NetworkCopy
 from ..store import Lake
 from .table import Table
 
-__all__ = ["copies_table", "history_table"]
+__all__ = ["copies_table", "growth_table"]
 
-_HISTORY: Final = (
+_GROWTH: Final = (
     "revision", "name", "created_at", "creator", "made_by", "n_ligands", "n_new_ligands", "n_transformations",
     "n_new_transformations", "n_new_tasks", "n_results", "n_reused_results", "scope", "network",
 )  # fmt: skip
@@ -44,7 +44,7 @@ def copies_table(copies: Sequence[NetworkCopy]) -> Table:
     return Table(columns, rows, keep=("name", "results", "new"))
 
 
-def history_table(lake: Lake, network: str | None = None, scope: Scope | str | None = None) -> Table:
+def growth_table(lake: Lake, network: str | None = None, scope: Scope | str | None = None) -> Table:
     """Build a table with one row per revision of a network, or of all, oldest first.
 
     Parameters
@@ -59,6 +59,6 @@ def history_table(lake: Lake, network: str | None = None, scope: Scope | str | N
     if network is not None:
         lineage = rows.filter(pl.col("network") == network)["lineage"]
         rows = rows.filter(pl.col("lineage").is_in(lineage.implode()))
-    heads = tuple(_HEADS.get(name, name) for name in _HISTORY)
+    heads = tuple(_HEADS.get(name, name) for name in _GROWTH)
     keep = ("revision", "name", "made_at", "new_ligands", "new_transformations", "new_tasks", "reused_results")
-    return Table(heads, rows.select(_HISTORY).rows(), keep=keep)
+    return Table(heads, rows.select(_GROWTH).rows(), keep=keep)

@@ -18,7 +18,7 @@ from ..store import Lake, collect, now_utc
 from ..tasks import Event, TaskStates, status
 from ..tasks.states import ACTIONABLE
 
-__all__ = ["RECENT", "EndedTask", "end_lost", "end_recorded", "ends_of"]
+__all__ = ["RECENT", "EndedTask", "end_lost", "end_recorded", "ends_of", "open_with_result"]
 
 #: Results recorded within this time are checked often, older ones rarely.
 RECENT: Final = timedelta(days=1)
@@ -81,7 +81,7 @@ def end_recorded(lake: Lake, *, caller: Caller, within: timedelta | None = None)
         Check only results recorded within this time, so that old files are not read. This compares the recorder's
         clock with the local one; a result missed because of clocks is found by a check of all.
     """
-    rows = _unheard(lake, within)
+    rows = open_with_result(lake, within)
     if not len(rows):
         return []
     results = rows.to_dicts()
@@ -115,8 +115,15 @@ def end_lost(lake: Lake, *, caller: Caller) -> list[str]:
     return [event.after.task for event in lake.task_log.commit(decide, caller=caller).events]
 
 
-def _unheard(lake: Lake, within: timedelta | None) -> pl.DataFrame:
-    """Return results, by Task, of Tasks that are still open: good, or failed with the attempt holding the claim."""
+def open_with_result(lake: Lake, within: timedelta | None = None) -> pl.DataFrame:
+    """Return results, by Task, of Tasks that are still open: good, or failed with the attempt holding the claim.
+
+    Parameters
+    ----------
+    lake : Lake
+    within : timedelta, optional
+        Only results recorded within this time.
+    """
     tasks = lake.task_log.states().tasks.filter(pl.col("status").is_in(ACTIONABLE))
     if not len(tasks):
         return pl.DataFrame(schema={"task": pl.String})

@@ -16,15 +16,16 @@ from .messages import has_message, leave_message, read_message, remove_message
 from .migrate import MigrationReport, StepReport, migrate
 from .network_log import NetworkLog, NetworkState, StrategyDecision, require_network_state
 from .objects import ObjectInfo, ObjectStore, attempt_folder
-from .orphans import Orphans
+from .orphans import Orphans, sweep_orphans
+from .past import Moment, parse_moment
 from .receipt_key import RECEIPT_KEY, ReceiptKey, check_receipt_key, make_private_folder
-from .repair import Loss, RepairReport, repair
+from .repair import Loss, RepairReport, drop_snapshots, repair
 from .storage_errors import collect
 from .table import LakeTable
-from .table_upkeep import TableUpkeep, UpkeepSettings
+from .table_upkeep import TableUpkeep, UpkeepSettings, keep_up
 from .task_log import TaskLog
 from .upkeep import MaintenanceReport, maintain
-from .verification import Checked, Flaw, check_table, check_tables
+from .verification import Checked, Flaw, check_table, check_tables, live_files
 
 __all__ = [
     "RECEIPT_KEY",
@@ -39,6 +40,7 @@ __all__ = [
     "Loss",
     "MaintenanceReport",
     "MigrationReport",
+    "Moment",
     "NetworkLog",
     "NetworkState",
     "ObjectInfo",
@@ -60,14 +62,18 @@ __all__ = [
     "content_folder",
     "content_folders",
     "copy_content",
+    "drop_snapshots",
     "has_message",
     "is_content_path",
     "keep_content",
+    "keep_up",
     "leave_message",
+    "live_files",
     "maintain",
     "make_private_folder",
     "migrate",
     "now_utc",
+    "parse_moment",
     "read_message",
     "rely_on_content",
     "remove_content",
@@ -75,4 +81,5 @@ __all__ = [
     "repair",
     "require_network_state",
     "restore_marker",
+    "sweep_orphans",
 ]

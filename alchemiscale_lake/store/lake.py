@@ -22,6 +22,7 @@ from .marker import Marker, has_tables, package_version, read_marker, restore_ma
 from .migrations import steps_after
 from .network_log import NetworkLog
 from .objects import ObjectStore
+from .past import Moment, PastTable, parse_moment, resolved
 from .receipt_key import ReceiptKey, receipt_key
 from .storage_errors import fail
 from .table import LakeTable
@@ -55,7 +56,9 @@ class Lake:
         self.url = location.url
         self.format = format_
         self.objects = ObjectStore(location)
-        self._tables = {name: LakeTable(location, schema, self.objects, format_) for name, schema in TABLES.items()}
+        self._tables: dict[str, LakeTable] = {
+            name: LakeTable(location, schema, self.objects, format_) for name, schema in TABLES.items()
+        }
 
     @classmethod
     def create(cls, place: str | Path, *, exist_ok: bool = False) -> Lake:
@@ -123,6 +126,32 @@ class Lake:
         if marker.unfinished_from is not None or any(not step.additive for step in steps_after(marker.format)):
             raise LakeVersionError(_must_be_migrated(location, marker), place=location.url, format=marker.format)
         return cls(location, marker.format)
+
+    def as_of(self, moment: Moment | str) -> Lake:
+        """Return the lake as it was, to read only.
+
+        Parameters
+        ----------
+        moment : Moment or str
+            A date or time, the number of a commit to the task log, or `TABLE@VERSION`, see `parse_moment`.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such commit or table.
+        SettingsError
+            If it is not a point in time.
+        """
+        asked = parse_moment(moment) if isinstance(moment, str) else moment
+        for name in asked.versions:
+            self.table(name)
+        found = resolved(asked, self.table("task_log"))
+        past = Lake(self._location, self.format)
+        past._tables = {
+            name: PastTable(self._location, schema, self.objects, self.format, moment=found, sibling=past.table)
+            for name, schema in TABLES.items()
+        }
+        return past
 
     @property
     def local_path(self) -> Path | None:

@@ -35,7 +35,7 @@ from .storage_errors import fail
 from .table import LakeTable
 from .upkeep_lease import hold_upkeep
 
-__all__ = ["Loss", "RepairReport", "repair"]
+__all__ = ["Loss", "RepairReport", "drop_snapshots", "repair"]
 
 #: A table whose log changed more recently may have a writer.
 _QUIET: Final = timedelta(seconds=60)
@@ -136,6 +136,18 @@ def repair(lake: Lake, *, tell: Callable[[str], None], dry_run: bool = False) ->
             losses += _mend(Lake.open(lake.url).table(name), root, aside)
             fault_point(f"repair:{name}")
     return RepairReport(losses, dry_run)
+
+
+def drop_snapshots(lake: Lake) -> None:
+    """Take everything out of the snapshots of the task log: states follow from the whole log until the next fold.
+
+    Raises
+    ------
+    StorageError
+    """
+    for name in _SNAPSHOTS:
+        table = lake.table(name)
+        _take_out(table, None, table.snapshot())
 
 
 def _refuse_if_tables_are_gone(root: Path, names: Sequence[str]) -> None:
@@ -314,10 +326,11 @@ def _damaged_files(folder: Path) -> dict[Damage, int | None]:
     return found
 
 
-def _take_out(table: LakeTable, paths: Sequence[str] | None) -> None:
-    """Commit the removal of files (all, if None) from the table."""
-    assert table.log.folder is not None
-    delta = DeltaTable(str(table.log.folder.parent))
+def _take_out(table: LakeTable, paths: Sequence[str] | None, delta: DeltaTable | None = None) -> None:
+    """Commit the removal of files (all, if None) from the table; by default, from one in a folder that is damaged."""
+    if delta is None:
+        assert table.log.folder is not None
+        delta = DeltaTable(str(table.log.folder.parent))
     removed = removals(delta, table.files, None if paths is None else set(paths), data_change=True)
     previous = table.log.make_durable(delta.version())
     try:

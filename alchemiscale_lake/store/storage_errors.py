@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NoReturn, TypeVar
 
 import polars as pl
 
 from ..errors import NotWritableError, StorageError
 
-__all__ = ["collect", "fail", "scrub"]
+__all__ = ["collect", "drain", "fail", "scrub"]
+
+T = TypeVar("T")
 
 _SECRETS: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 #: Parts of a signed URL or header that allow acting in the signer's name, and passwords in URLs.
@@ -70,8 +72,41 @@ def fail(what: str, cause: BaseException, **facts: Any) -> NoReturn:
     raise error from (cause if clean == said else None)
 
 
-def collect(frame: pl.LazyFrame, what: str) -> pl.DataFrame:
+def collect(frame: pl.LazyFrame, what: str, *, streaming: bool = False) -> pl.DataFrame:
     """Collect a scan.
+
+    Parameters
+    ----------
+    frame : polars.LazyFrame
+        Scan of one or more tables.
+    what : str
+        What is read, for the message.
+    streaming : bool, default False
+        Read block by block: slower, but what is filtered out or aggregated is never in memory as a whole.
+
+    Raises
+    ------
+    StorageError
+        If the storage does not answer, or a file is missing or damaged.
+    """
+    return _translated(lambda: pl.collect_all([frame], engine="streaming" if streaming else "auto"), what)[0]
+
+
+def collect_all(frames: Sequence[pl.LazyFrame], what: str) -> list[pl.DataFrame]:
+    """Collect several scans at once, see `collect`.
+
+    Parameters
+    ----------
+    frames : sequence of polars.LazyFrame
+        Scans, which share what they have in common.
+    what : str
+        What is read, for the message.
+    """
+    return _translated(lambda: pl.collect_all(frames), what)
+
+
+def drain(frame: pl.LazyFrame, what: str) -> None:
+    """Read every row of a scan, block by block, and keep none.
 
     Parameters
     ----------
@@ -85,21 +120,14 @@ def collect(frame: pl.LazyFrame, what: str) -> pl.DataFrame:
     StorageError
         If the storage does not answer, or a file is missing or damaged.
     """
-    return collect_all([frame], what)[0]
+    # a hash needs every value of every column
+    each = frame.select(pl.all().hash().max())
+    _translated(lambda: each.collect(engine="streaming"), what)
 
 
-def collect_all(frames: Sequence[pl.LazyFrame], what: str) -> list[pl.DataFrame]:
-    """Collect several scans at once, see `collect`.
-
-    Parameters
-    ----------
-    frames : sequence of polars.LazyFrame
-        Scans, which share what they have in common.
-    what : str
-        What is read, for the message.
-    """
+def _translated(read: Callable[[], T], what: str) -> T:
     try:
-        return pl.collect_all(frames)
+        return read()
     except (pl.exceptions.ComputeError, OSError) as e:
         fail(f"could not read {what} (if this persists, `alchemiscale-lake verify` lists damaged files)", e)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:

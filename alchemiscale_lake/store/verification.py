@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
@@ -21,11 +21,13 @@ import pyarrow.parquet as pq
 from ..errors import LakeError, NotFoundError
 from .damage import CHECKPOINT_DIGEST
 from .data_files import digest_of_name, is_as_written
+from .decoded_table import listed_files
 from .lake import Lake
 from .log_entry import entry_name, has_digest, is_repair, previous_digest, read_entry
-from .storage_errors import collect
+from .storage_errors import drain
+from .table import LakeTable
 
-__all__ = ["Checked", "Flaw", "check_table", "check_tables", "read_checked"]
+__all__ = ["Checked", "Flaw", "check_table", "check_tables", "live_files", "read_checked"]
 
 _ENTRY: Final = re.compile(r"_delta_log/(\d{20})\.json$")
 _CHECKPOINT: Final = re.compile(r"_delta_log/(\d{20})\.checkpoint\.parquet$")
@@ -96,7 +98,7 @@ def check_tables(lake: Lake, tell: Callable[[str], None]) -> Iterator[Checked]:
         yield check_table(lake, name)
 
 
-def check_table(lake: Lake, name: str) -> Checked:
+def check_table(lake: Lake, name: str, *, read: bool = True) -> Checked:
     """Check one table.
 
     Parameters
@@ -104,13 +106,28 @@ def check_table(lake: Lake, name: str) -> Checked:
     lake : Lake
     name : str
         Name of the table.
+    read : bool, default True
+        Read every data file; otherwise only compare its size with the log.
 
     Raises
     ------
     StorageError
         If the lake does not answer.
     """
-    return _TableCheck(lake, name).run()
+    return _TableCheck(lake, name).run(read=read)
+
+
+def live_files(table: LakeTable) -> dict[str, int]:
+    """Return the sizes of the data files of a table's newest version, by path within the lake.
+
+    Raises
+    ------
+    DamagedError, StorageError
+    """
+    if not table.exists:
+        return {}
+    rows = listed_files(table.snapshot()).select("path", "size_bytes").iter_rows()
+    return {f"{table.folder}/{unquote(path)}": size for path, size in rows}
 
 
 def read_checked(data: bytes, path: str) -> Flaw | None:
@@ -143,19 +160,23 @@ class _TableCheck:
         self._n_files = self._n_bytes = self._n_uncertain = 0
         self._adds: dict[str, Mapping[str, Any]] = {}
 
-    def run(self) -> Checked:
-        listed = sorted(o.path for o in self._lake.objects.list_with_times(self._folder) if not o.is_temporary)
+    def run(self, *, read: bool) -> Checked:
+        found = [o for o in self._lake.objects.list_with_times(self._folder) if not o.is_temporary]
+        listed, sizes = sorted(o.path for o in found), {o.path: o.n_bytes for o in found}
         entries = {int(m[1]): path for path in listed if (m := _ENTRY.search(path))}
         checkpoints = {int(m[1]): path for path in listed if (m := _CHECKPOINT.search(path))}
         self._check_entries(entries, checkpoints)
         self._check_checkpoints(checkpoints, entries)
         live = self._live()
-        for path in listed:
+        for path in listed if read else ():
             if path.endswith(".parquet") and "/_delta_log/" not in path:
-                self._check_file(path, live)
-        for path in live - set(listed):
-            self._flaws.append(Flaw(path, "a data file is missing", _REPAIR))
-        if not self._flaws:
+                self._check_file(path, live.keys())
+        for path, size in live.items():
+            if path not in sizes and not self._lake.objects.exists(path):  # it may be newer than the listing
+                self._flaws.append(Flaw(path, "a data file is missing", _REPAIR))
+            elif not read and sizes.get(path, size) != size:
+                self._flaws.append(Flaw(path, f"it has {sizes[path]} bytes, the log has {size}", _REPAIR))
+        if read and not self._flaws:
             self._check_rows()
         return Checked(self._name, self._n_files, self._n_bytes, self._n_uncertain, self._flaws)
 
@@ -231,17 +252,15 @@ class _TableCheck:
 
     # --- data files -------------------------------------------------------------------------------
 
-    def _live(self) -> set[str]:
+    def _live(self) -> dict[str, int]:
+        """Return the sizes of the files of the newest version, by path."""
         try:
-            delta = self._table.snapshot()
-            uris = delta.file_uris()
+            return live_files(self._table)
         except LakeError as e:
             self._flaws.append(Flaw(self._folder, f"the table cannot be opened: {e}", _REPAIR))
-            return set()
-        marker = f"/{self._folder}/"
-        return {self._folder + "/" + uri.rpartition(marker)[2] for uri in uris}
+            return {}
 
-    def _check_file(self, path: str, live: set[str]) -> None:
+    def _check_file(self, path: str, live: Collection[str]) -> None:
         data = self._get(path)
         if data is None:
             return
@@ -261,7 +280,7 @@ class _TableCheck:
     def _check_rows(self) -> None:
         """Read every row as a query would: intact files may still contain values that the schema forbids."""
         try:
-            collect(self._table.scan(), f"table '{self._name}'")
+            drain(self._table.scan(), f"table '{self._name}'")
         except LakeError as e:
             self._flaws.append(Flaw(self._folder, f"the table cannot be read: {e}", _RESTORE))
 

@@ -66,14 +66,14 @@ def test_a_copy_without_results_is_to_be_run(call: Call, lake: Lake) -> None:
 
 def test_a_history_shows_the_revisions_of_a_network(call: Call, lake: Lake) -> None:
     submit_network(lake, part("may", sorted_edges(WHOLE)[:8]), A)
-    lines = [line.split("\t") for line in call("history", "march").stdout.splitlines()]
+    lines = [line.split("\t") for line in call("growth", "march").stdout.splitlines()]
     names = ("revision", "name", "new_transformations", "results", "reused_results")
     assert [[line[lines[0].index(name)] for name in names] for line in lines[1:]] == [
         ["1", "march", "6", "6", "6"],  # its results are older than it is
         ["2", "may", "2", "6", "6"],
     ]
-    assert len(call("history").stdout.splitlines()) == 4
-    assert "no network" in call("history", "--scope", "org-campaign-x").stderr
+    assert len(call("growth").stdout.splitlines()) == 4
+    assert "no network" in call("growth", "--scope", "org-campaign-x").stderr
 
 
 def test_a_network_is_extended_by_a_file_of_ligands_and_a_planner_in_a_file(
@@ -106,7 +106,7 @@ def test_a_network_is_extended_by_a_file_of_ligands_and_a_planner_in_a_file(
         (("merge", "march", "april", "--to", C), "--name"),
         (("merge-scopes", "org-campaign-x", "--to", C), "no network in Scope"),
         (("extend", "march", "none.sdf", "--name", "x"), "there is no file"),
-        (("history", "nothing"), "nothing"),
+        (("growth", "nothing"), "nothing"),
     ],
 )
 def test_mistakes_are_refused(call: Call, arguments: tuple[str, ...], message: str) -> None:

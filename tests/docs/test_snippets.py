@@ -40,6 +40,7 @@ PAGES = [
     "docs/security.md",
     "docs/bucket.md",
     "docs/upkeep.md",
+    "docs/doctor.md",
     "docs/archives.md",
     "docs/upgrade.md",
     "docs/pools.md",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -21,15 +19,12 @@ from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.execution.assignment import AttemptSpec
-from alchemiscale_lake.schemas.receipt import Receipt
 from alchemiscale_lake.statestore.claims import claim_tasks
-from alchemiscale_lake.statestore.receipts import find_receipts
-from alchemiscale_lake.statestore.result_recording import record_receipts
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks, set_tasks_priority
-from alchemiscale_lake.store import Lake, attempt_folder, maintain
+from alchemiscale_lake.store import Lake, maintain
 from tests.long import LONG
-from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
+from tests.plain import SCOPE, leave_result, plain_chain
 
 REPOSITORY = Path(__file__).parents[2]
 #: Flips of one child process.
@@ -53,21 +48,6 @@ def pristine() -> Iterator[Path]:
         maintain(lake)
         assert tasks
         yield Path(folder) / "lake"
-
-
-def leave_result(lake: Lake, spec: AttemptSpec) -> None:
-    """Leave and record a result with existing objects."""
-    plain = plain_receipt(spec)
-    folder = attempt_folder(spec.scope, spec.attempt)
-    contents = {f"{folder}/result.json.zst": os.urandom(500), f"{folder}/files/kept.txt": b"kept " * 20}
-    for path, data in contents.items():
-        lake.objects.put(path, data)
-    digests = {path: hashlib.sha256(data).hexdigest() for path, data in contents.items()}
-    result_path, file_path = contents
-    result = {**plain.result, "object_path": result_path, "digest": digests[result_path]}
-    file = {**plain.files[0], "object_path": file_path, "digest": digests[file_path]}
-    leave_receipt(lake, Receipt(result, plain.units, [file], plain.host))
-    record_receipts(lake, find_receipts(lake, {spec.attempt: spec.scope}), caller=Caller("d"))
 
 
 def kind_of(path: str) -> str:

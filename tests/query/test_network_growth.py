@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alchemiscale_lake.query import ask, connect
-from alchemiscale_lake.report.network_growth import history_table
+from alchemiscale_lake.report.network_growth import growth_table
 from tests.campaign import SCOPE, T0, Campaign, hours
 
 WEEK = 24 * 7
@@ -86,7 +86,7 @@ def test_branches_have_one_lineage(campaign: Campaign) -> None:
     campaign.network("left", PAIRS[:3], created_at=hours(1))
     right = campaign.network("right", [*PAIRS[:2], ("x", "y")], created_at=hours(2))
     assert [(row["revision"], row["lineage"]) for row in history(campaign)] == [(1, root), (2, root), (2, root)]
-    assert len(history_table(campaign.lake, right).rows) == 3
+    assert len(growth_table(campaign.lake, right).rows) == 3
 
 
 def test_results_by_reference_were_there_when_the_network_was_made(campaign: Campaign) -> None:
