@@ -52,6 +52,7 @@ COMMANDS: Final = {
     "maintain": "Compact tables and delete files that are no longer needed.",
     "migrate": "Upgrade a lake to the current format.",
     "doctor": "Examine a lake from end to end, and repair it.",
+    "copy-lake": "Copy a lake that is in use to another place, as a backup or to move.",
     "verify": "Check every file of a lake against its digest.",
     "up": "Serve the Prefect UI and the deployments.",
 }

@@ -10,6 +10,7 @@ from ..caller import Caller
 from ..errors import NotFoundError
 from ..store import Lake
 from .analysis_methods import AnalysisMethods
+from .archive_file_methods import ArchiveFileMethods
 from .archive_methods import ArchiveMethods
 from .copy_methods import CopyMethods
 from .file_methods import FileMethods
@@ -26,9 +27,10 @@ _PLACE: Final = "ALCHEMISCALE_LAKE"
 
 
 class LakeClient(
-    ArchiveMethods,
     TaskMethods,
     AnalysisMethods,
+    ArchiveFileMethods,
+    ArchiveMethods,
     CopyMethods,
     FileMethods,
     IntrospectionMethods,

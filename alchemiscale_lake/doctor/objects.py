@@ -55,7 +55,8 @@ def check_named_objects(lake: Lake, sound: Collection[str], tell: Callable[[str]
     ------
     StorageError
     """
-    named = [each for each in _NAMED if each[0] in sound]
+    lacking = {"result_files"} if "pruned_files" in lake.tables and "pruned_files" not in sound else set()
+    named = [each for each in _NAMED if each[0] in set(sound) - lacking]
     # rows first: what they name was written before, so a later listing has it
     rows = [_paths(lake, *each) for each in named]
     tell("objects: listing")
@@ -73,8 +74,16 @@ def check_named_objects(lake: Lake, sound: Collection[str], tell: Callable[[str]
 
 def _paths(lake: Lake, table: str, column: str, size: str | None) -> pl.DataFrame:
     n_bytes = pl.lit(None, pl.Int64) if size is None else pl.col(size)
-    frame = lake.table(table).scan().filter(pl.col(column).is_not_null())
+    frame = _rows(lake, table, column)
     return collect(frame.select(hash=pl.col(column).hash(), n_bytes=n_bytes), f"table '{table}'", streaming=True)
+
+
+def _rows(lake: Lake, table: str, column: str) -> pl.LazyFrame:
+    """Return the rows that name an object; kept files that were given up may be deleted."""
+    frame = lake.table(table).scan().filter(pl.col(column).is_not_null())
+    if table == "result_files":
+        frame = frame.join(lake.table("pruned_files").scan(), on=["scope", "attempt", "path"], how="anti")
+    return frame
 
 
 def _listing(lake: Lake) -> pl.DataFrame:
@@ -91,7 +100,7 @@ def _listing(lake: Lake) -> pl.DataFrame:
 
 def _bad_objects(lake: Lake, table: str, column: str, hashes: pl.DataFrame) -> Iterator[Finding]:
     owner = "task" if table == "results" else column
-    rows = lake.table(table).scan().filter(pl.col(column).is_not_null()).with_columns(hash=pl.col(column).hash())
+    rows = _rows(lake, table, column).with_columns(hash=pl.col(column).hash())
     bad = rows.join(hashes.lazy(), on="hash", how="inner").select(column, "there", owner=owner).unique(column)
     found = collect(bad.bottom_k(10 * EXAMPLES, by=column), f"table '{table}'", streaming=True)
     advice = _ADVICE.get(table, _RESTORE)

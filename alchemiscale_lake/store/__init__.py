@@ -10,6 +10,7 @@ from .content_folders import ContentFolder, condemn, content_folders, remove_con
 from .host_log import HostDecision, HostLog
 from .kept_content import content_folder, is_content_path, keep_content, rely_on_content
 from .lake import Lake, now_utc
+from .lake_copy import LakeCopy, copy_lake
 from .location import Location
 from .marker import restore_marker
 from .messages import has_message, leave_message, read_message, remove_message
@@ -35,6 +36,7 @@ __all__ = [
     "HostDecision",
     "HostLog",
     "Lake",
+    "LakeCopy",
     "LakeTable",
     "Location",
     "Loss",
@@ -62,6 +64,7 @@ __all__ = [
     "content_folder",
     "content_folders",
     "copy_content",
+    "copy_lake",
     "drop_snapshots",
     "has_message",
     "is_content_path",

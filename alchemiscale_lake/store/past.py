@@ -36,6 +36,7 @@ TIMES: Final[Mapping[str, str]] = {
     "task_log": "at",
     "network_log": "at",
     "results": "recorded_at",
+    "pruned_files": "pruned_at",
     "hosts": "first_seen_at",
     "imports": "imported_at",
     "host_log": "at",

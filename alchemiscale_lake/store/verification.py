@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake import DeltaTable
 
 from ..errors import LakeError, NotFoundError
 from .damage import CHECKPOINT_DIGEST
@@ -117,16 +118,24 @@ def check_table(lake: Lake, name: str, *, read: bool = True) -> Checked:
     return _TableCheck(lake, name).run(read=read)
 
 
-def live_files(table: LakeTable) -> dict[str, int]:
+def live_files(table: LakeTable, delta: DeltaTable | None = None) -> dict[str, int]:
     """Return the sizes of the data files of a table's newest version, by path within the lake.
+
+    Parameters
+    ----------
+    table : LakeTable
+    delta : deltalake.DeltaTable, optional
+        The version, instead of the newest.
 
     Raises
     ------
     DamagedError, StorageError
     """
-    if not table.exists:
-        return {}
-    rows = listed_files(table.snapshot()).select("path", "size_bytes").iter_rows()
+    if delta is None:
+        if not table.exists:
+            return {}
+        delta = table.snapshot()
+    rows = listed_files(delta).select("path", "size_bytes").iter_rows()
     return {f"{table.folder}/{unquote(path)}": size for path, size in rows}
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from alchemiscale_lake import Caller, Scope, ScopedKey
+from alchemiscale_lake import Author, Caller, Deposit, Scope, ScopedKey
+from alchemiscale_lake.archives import read_manifest
 from alchemiscale_lake.client import LakeClient
 from alchemiscale_lake.errors import InvalidNetworkError, InvalidScopeError, MissingDependencyError, NotFoundError
 from alchemiscale_lake.statestore.claims import claim_tasks
@@ -56,6 +57,15 @@ class RecordContract:
         assert details.status == "waiting"
         assert client.get_tasks_details([task])[0].reason == "bad inputs"
         assert client.sql("select reason from network_log where event = 'weight'").fetchall() == [("less",)]
+
+    def test_an_archive_of_a_network(self, client: LakeClient, network: ScopedKey, tmp_path: Path) -> None:
+        about = Deposit(title="Two", authors=[Author("Lovelace, Ada")], related=[("cites", "10.1/x")])
+        path = client.archive(network, tmp_path / "two.zip", scrub=["all"], deposit=about, visualize=False)
+        manifest = read_manifest(path)
+        assert (manifest.title, len(manifest.networks)) == ("Two", 1)
+        assert read_manifest(client.archive([network], path, visualize=False)).networks[0].network == str(network)
+        with pytest.raises(NotFoundError):
+            client.archive(NOBODY, path, visualize=False)
 
     def test_records_of_results(self, client: LakeClient, lake: Lake, tmp_path: Path) -> None:
         network = client.create_network(harmonic_network(2, talk=True), SCOPE, visualize=False)

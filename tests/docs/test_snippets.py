@@ -41,6 +41,7 @@ PAGES = [
     "docs/bucket.md",
     "docs/upkeep.md",
     "docs/doctor.md",
+    "docs/backup.md",
     "docs/archives.md",
     "docs/upgrade.md",
     "docs/pools.md",

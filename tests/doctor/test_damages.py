@@ -21,7 +21,7 @@ from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.doctor import Diagnosis, Finding, Severity, examine, repair_findings
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.execution.assignment import AttemptSpec
-from alchemiscale_lake.schemas import FORMAT
+from alchemiscale_lake.schemas import FORMAT, TABLES
 from alchemiscale_lake.statestore.claims import claim_tasks
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks, set_tasks_priority
@@ -332,6 +332,16 @@ def test_a_sound_lake_has_no_findings(place: Path) -> None:
         assert diagnosis.findings == []
         assert (diagnosis.exit_code, diagnosis.n_files > 50) == (0, True)
     assert repair_findings(place, [], caller=ADA) == []
+
+
+def test_a_kept_file_that_was_given_up_is_not_missing(place: Path) -> None:
+    attempt_file(place, "kept.txt").unlink()
+    kept = rows(place, "result_files")
+    gone = kept.filter(pl.col("object_path").map_elements(lambda p: not (place / p).exists(), return_dtype=pl.Boolean))
+    assert (len(gone), look(place).exit_code) == (1, 4)
+    keys = {name: gone[name].to_list() for name in ("scope", "attempt", "path")}
+    Lake.open(place).table("pruned_files").append_new(TABLES["pruned_files"].sample(1, **keys))
+    assert look(place).findings == []
 
 
 @pytest.mark.parametrize("name", ["a table that no schema knows", "a file that no table knows"])

@@ -15,6 +15,7 @@ from ...errors import NotFoundError
 from ...store import Lake
 from . import (
     analysis_calls,
+    archive_calls,
     copy_calls,
     file_calls,
     introspection_calls,
@@ -32,6 +33,7 @@ __all__ = ["CALLS", "perform"]
 
 _MODULES = (
     analysis_calls,
+    archive_calls,
     copy_calls,
     file_calls,
     introspection_calls,

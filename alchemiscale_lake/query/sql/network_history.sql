@@ -22,7 +22,7 @@ ligands as (
 ),
 estimates as (
     select
-        estimated_at as at,
+        estimated_at as "at",
         ligand,
         kind,
         round,
@@ -38,7 +38,7 @@ estimates as (
 ),
 events as (
     select
-        created_at as at,
+        created_at as "at",
         'network' as what,
         coalesce(name, network) as subject,
         concat(coalesce(made_by, 'stored'), ': ', n_transformations, ' Transformations') as change,
@@ -52,7 +52,7 @@ events as (
         and scope = $scope
     union all
     select
-        at,
+        "at",
         'decision',
         event,
         concat_ws('; ', case event
@@ -72,7 +72,7 @@ events as (
         and scope = $scope
     union all
     select
-        max(at),
+        max("at"),
         'Tasks',
         event,
         concat_ws('; ', concat(count(distinct task), ' Tasks', case when event = 'status' then concat(' set ', any_value(status)) else '' end), any_value(reason)),
@@ -104,7 +104,7 @@ events as (
     where results.scope = $scope
     union all
     select
-        at,
+        "at",
         'estimate',
         ligand,
         concat(kind, ', version ', round),
@@ -116,7 +116,7 @@ events as (
     where (before_kcal_mol, before_uncertainty) is distinct from (value_kcal_mol, uncertainty_kcal_mol)
     union all
     select
-        max(at),
+        max("at"),
         'round',
         concat('round ', round),
         concat_ws('; ', concat(any_value(state), ', ', sum(n_tasks)::bigint, ' Tasks'), any_value(coalesce(stop, exception))),
@@ -145,7 +145,7 @@ events as (
         and ligand in (select ligand from ligands)
     union all
     select
-        at,
+        "at",
         'experiment',
         ligand,
         concat_ws('; ', concat(kind, ', ', source, ': ', event), reason),
@@ -159,7 +159,7 @@ events as (
         and ligand in (select ligand from ligands)
     union all
     select
-        at,
+        "at",
         'link',
         concat(ligand_i, ' -> ', ligand_j),
         concat_ws('; ', concat(kind, ': ', event), reason),
@@ -174,7 +174,7 @@ events as (
         and ligand_j in (select ligand from ligands)
 )
 select
-    at,
+    "at",
     what,
     subject,
     change,
@@ -184,10 +184,10 @@ select
     actor
 from events
 where
-    at > $since
-    and at <= $until
+    "at" > $since
+    and "at" <= $until
 order by
-    at,
+    "at",
     what,
     subject,
     change,
