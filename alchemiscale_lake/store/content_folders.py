@@ -19,6 +19,8 @@ from .objects import ObjectInfo, ObjectStore
 __all__ = ["ContentFolder", "condemn", "content_folders", "read_content_folder", "remove_content"]
 
 _DATA: Final = "data"
+#: Folders above an object: all content, Scope, digest.
+_LEVELS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,10 @@ def content_folders(objects: ObjectStore, scope: str | None = None) -> Iterator[
     StorageError
     """
     listed = objects.list_with_times(FILES if scope is None else f"{FILES}/{scope}")
+    # a file browser or a file server may leave files beside the folders
+    within = (found for found in listed if found.path.count("/") >= _LEVELS)
     # listings keep the objects of one folder together
-    for (where, digest), group in groupby(listed, key=lambda found: tuple(found.path.split("/")[1:3])):
+    for (where, digest), group in groupby(within, key=lambda found: tuple(found.path.split("/")[1:3])):
         yield _folder(where, digest, list(group))
 
 

@@ -54,7 +54,7 @@ class Damage:
         Path within the table's folder.
     what : str
         `an empty entry`, `a damaged entry`, `a missing entry`, `a damaged checkpoint`, `a missing file`,
-        `a cut file`, `a changed file`.
+        `a truncated file`, `a changed file`.
     version : int or None
         Version of an entry.
     """

@@ -287,10 +287,3 @@ def test_a_creation_that_was_cut_is_done_again(tmp_path: Path, template: Path) -
     entry(log, 0).write_bytes(b"")
     create(Lake.create(folder), "a")
     assert tasks(Lake.open(folder)) == ["a"]
-
-
-@pytest.mark.parametrize("left", [b"", b"\0\0\0", b"{", b"[]", b"{}"])
-def test_a_truncated_lease_has_no_holder(lake: Lake, left: bytes) -> None:
-    lake.objects.put("upkeep/00000007.json", left)
-    maintain(lake)
-    assert lake.objects.list("upkeep") == ["upkeep/00000008.json"]

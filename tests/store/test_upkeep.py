@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alchemiscale_lake.caller import Caller
-from alchemiscale_lake.errors import SettingsError, UpkeepRunningError
+from alchemiscale_lake.errors import UpkeepRunningError
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake, UpkeepSettings, maintain, now_utc
@@ -272,28 +272,6 @@ def test_one_at_a_time(place: str) -> None:
     assert len(lake.objects.list("upkeep")) == 1
 
 
-@pytest.mark.parametrize("holder", [{"until": 0.0}, {"hostname": os.uname().nodename, "pid": 2**22 + 1}, {"pid": None}])
-def test_the_place_of_one_that_died_is_taken_over(lake: Lake, holder: dict[str, object]) -> None:
-    said = {"hostname": "elsewhere", "pid": 1, "until": time.time() + 600} | holder
-    lake.objects.put("upkeep/00000007.json", json.dumps(said).encode())
-    maintain(lake)
-    assert lake.objects.list("upkeep") == ["upkeep/00000008.json"]
-
-
-@pytest.mark.parametrize("ahead_s", [600.0, -86400.0, 30 * 86400.0])
-def test_one_that_lives_elsewhere_is_waited_for_whatever_its_clock_says(lake: Lake, ahead_s: float) -> None:
-    """It holds the lease until it has not renewed it for half an hour, by the clock that dates files."""
-    said = {"hostname": "elsewhere", "pid": 1, "until": time.time() + ahead_s}
-    lake.objects.put("upkeep/00000007.json", json.dumps(said).encode())
-    with pytest.raises(UpkeepRunningError, match=r"already running.*try again in 30 minutes"):
-        maintain(lake)
-    assert lake.local_path is not None
-    path = lake.local_path / "upkeep/00000007.json"
-    os.utime(path, (time.time() - 1860, time.time() - 1860))
-    maintain(lake)
-    assert lake.objects.list("upkeep") == ["upkeep/00000008.json"]
-
-
 def test_what_was_just_written_is_young_to_a_machine_whose_clock_is_ahead(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,14 +294,6 @@ def test_one_that_was_not_heard_of_stops_when_it_finds_itself_replaced(lake: Lak
     with fault_hook(replaced), pytest.raises(UpkeepRunningError, match="took over"):
         maintain(lake)
     assert json.loads(lake.objects.get("upkeep/00000002.json"))["until"] > time.time()
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"keep_log_s": 60}, {"keep_files_s": 60}, {"keep_files_s": 1e6}, {"keep_orphans_s": 86400}]
-)
-def test_what_others_may_need_cannot_be_thrown_away(wrong: dict[str, float]) -> None:
-    with pytest.raises(SettingsError):
-        UpkeepSettings(**wrong)
 
 
 STEPS = st.lists(
