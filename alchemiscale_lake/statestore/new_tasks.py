@@ -12,7 +12,7 @@ from functools import lru_cache
 import polars as pl
 
 from ..caller import Caller
-from ..errors import InvalidKeyError, InvalidTransitionError
+from ..errors import InvalidKeyError, InvalidTransitionError, SettingsError
 from ..faults import fault_point
 from ..ids import ScopedKey, new_task_key
 from ..plurals import count, part
@@ -120,8 +120,17 @@ def ensure_tasks(
     -------
     list of str
         ScopedKeys of the created Tasks.
+
+    Raises
+    ------
+    SettingsError
+        If the weight is outside [0, 1]. Nothing is created.
+    NotFoundError
+        If the network is not in the lake.
     """
     caller.require_for("write", [network])
+    if impossible := status.bad_weight(weight):
+        raise SettingsError(impossible, weight=weight)
     transformations = network_transformations(lake, network)
     have = _live_tasks(lake.task_log.states(), transformations)
     spare = {t: [_new_task(t, None, priority) for _ in range(per_transformation - have[t])] for t in transformations}

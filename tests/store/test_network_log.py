@@ -73,7 +73,7 @@ def test_a_new_limit_keeps_the_count_and_removal_ends_it(log: NetworkLog) -> Non
     assert log.change_patterns(A, ["y"], 3, caller=ANA) == [], "it is removed"
     assert log.change_patterns(A, None, 4, caller=ANA) == ["x"]
     assert patterns(log) == {"x": (4, 1)}
-    assert patterns(log, B) == {"x": (1, 1)}, "the other network keeps its own"
+    assert patterns(log, B) == {"x": (1, 2)}, "the other network keeps its own"
     assert log.change_patterns(A, None, None, caller=ANA) == ["x"]
     assert A not in log.restart_patterns()
 

@@ -17,7 +17,7 @@ import pytest
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import DamagedError, UpkeepRunningError
 from alchemiscale_lake.schemas import TABLES
-from alchemiscale_lake.store import Lake, RepairReport, maintain, repair
+from alchemiscale_lake.store import Lake, RepairReport, repair
 from alchemiscale_lake.store.log_entry import entry_name
 from alchemiscale_lake.store.upkeep_lease import hold_upkeep
 from alchemiscale_lake.tasks import Event, TaskState
