@@ -75,6 +75,8 @@ def test_a_result_of_a_file_comes_as_often_as_the_scope_or_a_source_has_it() -> 
             imported("o-c-q", "q1", 1.0),
             imported("o-c-q", "q2", 1.0),
             imported("o-c-q", "q3", 2.0),
+            imported("o-c-q", "q4", 1.0),
+            imported("o-c-r", "r0", 1.0),
             imported("o-c-r", "r1", 2.0, "imports/elsewhere/file.csv"),
             imported("o-c-r", "r2", 2.0, "attempts/o-c-r/1/result.json.zst"),
             imported("o-c-r", "r3", 3.0),
@@ -82,5 +84,5 @@ def test_a_result_of_a_file_comes_as_often_as_the_scope_or_a_source_has_it() -> 
     )
     there = Counter([_content(imported("here", "h1", 1.0))])
 
-    assert _once(rows, there)["task"].to_list() == ["q2", "q3", "r2", "r3"]
+    assert _once(rows, there)["task"].to_list() == ["q2", "q3", "q4", "r2", "r3"]
     assert _once(rows.clear(), Counter()).is_empty()
