@@ -44,10 +44,11 @@ _SHOWN: Final = (
 @scope_option
 @click.option(
     "--report",
-    type=click.Choice(["dg", "ddg", "raw", "findings"], case_sensitive=False),
+    type=click.Choice(["dg", "ddg", "raw", "legs", "findings"], case_sensitive=False),
     default=None,
     show_default="dg; a summary for several networks",
-    help="Ligands (dg), edges between them (ddg), every result of every leg (raw), or inconsistencies (findings).",
+    help="Ligands (dg), edges between them (ddg), every result (raw), every repeat of every leg, also of ABFE, AHFE "
+    "and SepTop (legs), or inconsistencies (findings).",
 )
 @click.option(
     "--rule",
@@ -153,7 +154,10 @@ def command(
     if model != "mle":
         _show_model(connection, name, model, tsv=tsv, output=output)
         return
-    _show_one(connection, name, report or "dg", tsv=tsv, output=output, allow_partial=allow_partial, every=every)
+    if report == "legs":
+        _show_legs(opened, connection, name, tsv=tsv, output=output)
+    else:
+        _show_one(connection, name, report or "dg", tsv=tsv, output=output, allow_partial=allow_partial, every=every)
     _warn_of_unmatched_assays(opened, connection, name)
     if plot is not None:
         _draw(connection, name, report or "dg", Path(plot))
@@ -231,6 +235,15 @@ def _screen_of_findings(tsv: bool, output: str | None, *, every: bool) -> tuple[
     from rich.console import Console
 
     return not every, Console().width < _WIDE
+
+
+def _show_legs(lake: Lake, connection: Connection, network: str, *, tsv: bool, output: str | None) -> None:
+    from ..report.leg_table import legs_table
+
+    estimates = legs_table(lake, connection, network)
+    show_table(estimates.table, tsv=tsv, output=output, counted=estimates.counted)
+    for remark in estimates.remarks:
+        say(remark)
 
 
 def _show_one(

@@ -33,6 +33,12 @@ __all__ = ["EdgeTable", "EdgeValue", "LigandValue", "is_table", "read_edge_table
 
 #: Maximum number of problems listed in a message.
 _NAMED: Final = 10
+_LEGS: Final = (
+    "legs of Protocols that run several (ABFE, AHFE, SepTop), which decouple their ligand, with standard state "
+    "corrections as rows. Only the Protocol combines them: give the result files, or the report `gather --report raw` "
+    "of the lake that has them"
+)
+_CORRECTION: Final = "standard_state_correction"
 _COMMENTS: Final = "lines that begin with #, taken for comments"
 _BLOCK: Final = re.compile(r"#+\s*(experiment|calculat|relative)\w*\s+block", re.IGNORECASE)
 #: Columns of the blocks of cinnabar's CSV, which are identified by position.
@@ -106,6 +112,8 @@ def _sole_part(rows: list[TableRow], source: str, kelvin: float) -> _Part:
     for header, k in candidates:
         part = _part(header, [*rows[:k], *rows[k + 1 :]] if k == first else rows[k + 1 :], kelvin)
         if part is not None:
+            if any(part.columns.text(row.cells, "phase").lower().startswith(_CORRECTION) for row in part.rows):
+                raise ResultFileError(f"{source}: {_LEGS}", source=source)
             return part
     raise _not_edges(plain or (rows[0].cells if rows else []), source)
 
@@ -118,7 +126,9 @@ def _part(header: Sequence[str], rows: list[TableRow], kelvin: float) -> _Part |
 
 def _not_edges(header: Sequence[str], source: str) -> ResultFileError:
     columns = TableColumns(header)
-    if "ligand" in columns.at and any(name.startswith(("dg mle", "dg")) for name in columns.plain):
+    if columns.names_legs and "ligand" in columns.at:
+        why = _LEGS
+    elif "ligand" in columns.at and any(name.startswith(("dg mle", "dg")) for name in columns.plain):
         why = (
             "computed free energies of ligands, which are computed here from edges: give the edges (`gather --report "
             "raw` or `ddg`). Absolute results (of ABFE or AHFE) need a column `absolute DG (kcal/mol)`; experimental "

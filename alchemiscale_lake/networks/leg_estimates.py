@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from ..gufe_adapter.repeats import paired_repeats, repeat_number
 from .imported import Replicates, energy_kcal_mol
 
-__all__ = ["LEGS", "LegsEstimate", "legs_estimate"]
+__all__ = ["LEGS", "LegRow", "LegsEstimate", "leg_rows", "legs_estimate"]
 
 #: Sign of each leg in the estimate, by class of Protocol.
 LEGS: Final[Mapping[str, Mapping[str, int]]] = MappingProxyType(
@@ -28,6 +28,7 @@ LEGS: Final[Mapping[str, Mapping[str, int]]] = MappingProxyType(
     }
 )
 _CORRECTION: Final = "standard_state_correction"
+_NO_CORRECTION: Final = 1e-8
 
 
 class LegsEstimate(NamedTuple):
@@ -46,6 +47,23 @@ class LegsEstimate(NamedTuple):
     estimate_kcal_mol: float | None
     uncertainty_kcal_mol: float | None
     replicates: Replicates = ()
+
+
+class LegRow(NamedTuple):
+    """One repeat of a leg, or its standard state correction, with the sign that the Protocol gives it.
+
+    Attributes
+    ----------
+    leg : str
+        `complex`, `solvent`, `vacuum`, or the name of a correction.
+    value_kcal_mol : float
+    uncertainty_kcal_mol : float or None
+        Standard error that the unit states; 0 of a correction.
+    """
+
+    leg: str
+    value_kcal_mol: float
+    uncertainty_kcal_mol: float | None
 
 
 class _Repeat(NamedTuple):
@@ -76,6 +94,40 @@ def legs_estimate(protocol: str, units: Mapping[str, Iterable[Mapping[str, Any]]
     total = sum(sign * statistics.fmean(one.value for one in legs[leg]) for leg, sign in signs.items())
     squares = sum(_uncertainty(repeats) ** 2 for repeats in legs.values())
     return LegsEstimate(total, math.sqrt(squares), _paired(signs, legs))
+
+
+def leg_rows(units: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[LegRow]:
+    """Return each repeat of each leg, and its corrections, as in openfe's raw reports.
+
+    Parameters
+    ----------
+    units : mapping of str to iterable of mapping
+        By leg, the unit with the estimate of each repeat, as in gufe's JSON.
+
+    Returns
+    -------
+    list of LegRow
+        By name of the leg, then by number of the repeat.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an energy cannot be read.
+    """
+    rows = []
+    for leg, of_leg in units.items():
+        for unit in of_leg:
+            outputs, number = unit["outputs"], repeat_number(str(unit.get("name", ""))) or 0
+            value = energy_kcal_mol(outputs.get("unit_estimate"))
+            if value is None:
+                continue
+            rows.append((number, LegRow(leg, value, energy_kcal_mol(outputs.get("unit_estimate_error")))))
+            for name, given in outputs.items():
+                correction = energy_kcal_mol(given) if name.startswith(_CORRECTION) else None
+                # openfe states a correction of zero for a leg without restraint, which its reports omit
+                if correction is not None and (name != _CORRECTION or abs(correction) > _NO_CORRECTION):
+                    rows.append((number, LegRow(name, correction, 0.0)))
+    return [row for _, row in sorted(rows, key=lambda one: (one[1].leg, one[0]))]
 
 
 def _uncertainty(repeats: Sequence[_Repeat]) -> float:

@@ -15,7 +15,7 @@ from .imported import Content, Ends, ResultFile, read_unit
 from .nested import ObjectPool
 from .quickrun import counted_repeats, ends_of_units, legs_in, per_repeat, whole_result
 
-__all__ = ["content_of", "is_protocol_result", "read_protocol_result"]
+__all__ = ["content_of", "is_protocol_result", "read_protocol_result", "resolved"]
 
 
 def is_protocol_result(root: Mapping[str, Any]) -> bool:
@@ -45,7 +45,7 @@ def read_protocol_result(objects: Sequence[ChainObject], source: str, pool: Obje
     protocol = str(root.get("__qualname__", "")).removesuffix("Result")
     executed = [obj.keyed_dict for obj in objects if "source_key" in obj.keyed_dict and "outputs" in obj.keyed_dict]
     try:
-        data = _resolved(root["data"], by_key)
+        data = resolved(root["data"], by_key)
         records = tuple(read_unit(fields) for fields in executed)
         repeats = counted_repeats(data)
         if repeats:
@@ -97,11 +97,19 @@ def content_of(by_key: Mapping[str, ChainObject], ends: Ends, source: str, pool:
     )
 
 
-def _resolved(value: Any, by_key: Mapping[str, ChainObject]) -> Any:
-    """Replace references to units by the units."""
+def resolved(value: Any, by_key: Mapping[str, ChainObject]) -> Any:
+    """Replace references to units by the units.
+
+    Parameters
+    ----------
+    value : object
+        Part of a keyed dict.
+    by_key : mapping of str to ChainObject
+        Objects of the chain.
+    """
     key = reference(value)
     if key is not None:
         return by_key[key].keyed_dict
     if isinstance(value, Mapping):
-        return {name: _resolved(item, by_key) for name, item in value.items()}
-    return [_resolved(item, by_key) for item in value] if isinstance(value, list) else value
+        return {name: resolved(item, by_key) for name, item in value.items()}
+    return [resolved(item, by_key) for item in value] if isinstance(value, list) else value

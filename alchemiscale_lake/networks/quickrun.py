@@ -36,7 +36,7 @@ from .imported import (
 from .leg_estimates import LegsEstimate, legs_estimate
 from .nested import ObjectPool
 
-__all__ = ["counted_repeats", "ends_of_units", "legs_in", "per_repeat", "read_quickrun", "whole_result"]
+__all__ = ["counted_repeats", "ends_of_units", "legs_in", "per_repeat", "read_quickrun", "units_in", "whole_result"]
 
 _MAPPINGS: Final = ("ligandmapping", "mapping", "mappings")
 _GPUS: Final = frozenset({"cuda", "opencl", "hip"})
@@ -67,7 +67,7 @@ def read_quickrun(content: Any, source: str, pool: ObjectPool) -> ResultFile:
         data, unit_results = result["data"], content.get("unit_results") or {}
         qualname = str(result.get("__qualname__", ""))
         units = [(str(fields.get("_key", key)), fields) for key, fields in unit_results.items()]
-        counted = list(_units_in(data))
+        counted = list(units_in(data))
         records = [read_unit(fields) for _, fields in units] or [read_unit(fields) for fields in counted]
         repeats = counted_repeats(data)
         if repeats is not None and (repeats or not data):
@@ -158,7 +158,7 @@ def legs_in(data: Mapping[str, Any], protocol: str) -> LegsEstimate:
     protocol : str
         Class of the Protocol.
     """
-    return legs_estimate(protocol, {leg: list(_units_in(of_leg)) for leg, of_leg in data.items()})
+    return legs_estimate(protocol, {leg: list(units_in(of_leg)) for leg, of_leg in data.items()})
 
 
 def whole_result(
@@ -199,7 +199,7 @@ def _own_uncertainty(data: Mapping[str, Any]) -> float | None:
     total, found = 0.0, False
     for leg in data.values():
         squares = []
-        for unit in _units_in(leg):
+        for unit in units_in(leg):
             outputs = unit.get("outputs")
             error = energy_kcal_mol(outputs.get("unit_estimate_error")) if isinstance(outputs, Mapping) else None
             squares += [] if error is None else [error**2]
@@ -211,17 +211,17 @@ def _own_uncertainty(data: Mapping[str, Any]) -> float | None:
 # --- their Transformation -------------------------------------------------------------------------
 
 
-def _units_in(value: Any) -> Iterator[Mapping[str, Any]]:
+def units_in(value: Any) -> Iterator[Mapping[str, Any]]:
     """Yield the nested dicts of unit results in `data`, whatever its form."""
     if isinstance(value, Mapping):
         if "source_key" in value and "outputs" in value:
             yield value
         elif "__qualname__" not in value:
             for item in value.values():
-                yield from _units_in(item)
+                yield from units_in(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _units_in(item)
+            yield from units_in(item)
 
 
 def _ends(counted: Sequence[Mapping[str, Any]], units: Units, qualname: str, module: str, pool: ObjectPool) -> Ends:

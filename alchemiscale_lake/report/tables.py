@@ -21,7 +21,7 @@ from ..query import Connection, ask, ask_edges, read_sql, statement
 from .ligand_notes import notes_of, scale_of
 from .table import ERROR, NO_ESTIMATE, Table
 
-__all__ = ["REPORTS", "EstimateTable", "ddg_table", "dg_table", "raw_table"]
+__all__ = ["REPORTS", "EstimateTable", "ddg_table", "dg_table", "omitted", "raw_table"]
 
 _EXPERIMENT: Final = "experiment (kcal/mol)"
 #: Codes of notes that explain the uncertainties of edges, not only those of ligands.
@@ -120,7 +120,7 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
         *notes_of(known),
         *_notes_of_edges(edges),
         *_without_estimate(len(lacking) - len(failed), "ligand"),
-        *_omitted(pending, "ligand"),
+        *omitted(pending, "ligand"),
     )
     return EstimateTable(table, "ligand", len(failed), remarks)
 
@@ -182,7 +182,7 @@ def ddg_table(connection: Connection, network: str, *, allow_partial: bool = Fal
             *notes_of(ask(connection, "ligand_ranking", network=network), only=_WIDENED),
             *_notes_of_edges(rows),
             *_without_estimate(n_without, "edge"),
-            *_omitted(len(edges) - len(rows), "edge"),
+            *omitted(len(edges) - len(rows), "edge"),
         ),
     )
 
@@ -222,7 +222,7 @@ def raw_table(connection: Connection, network: str, *, allow_partial: bool = Fal
     if rows["environment"].drop_nulls().n_unique() > 1:
         cells = {"system": "environment"} | cells
     table = _table(rows, cells, {_RAW: _RAW_UNCERTAINTY})
-    remarks = (*_without_estimate(len(lacking) - n_failed, "result"), *_omitted(pending, "leg"))
+    remarks = (*_without_estimate(len(lacking) - n_failed, "result"), *omitted(pending, "leg"))
     return EstimateTable(table, "result", n_failed, remarks)
 
 
@@ -343,7 +343,15 @@ def rule_remark(network: str, edges: pl.DataFrame) -> list[str]:
     return [f"uncertainties of legs are by rule {rules[0]}, which this network keeps until {default}"]
 
 
-def _omitted(n: int, noun: str) -> tuple[str, ...]:
+def omitted(n: int, noun: str) -> tuple[str, ...]:
+    """Return how many rows have no result yet; nothing if there are none.
+
+    Parameters
+    ----------
+    n : int
+    noun : str
+        Noun for a row.
+    """
     if not n:
         return ()
     return (f"{count(n, noun)} {verb(n, 'has', 'have')} no result yet and {verb(n)} omitted",)

@@ -323,3 +323,20 @@ def test_spaces_of_every_cell_are_the_format_of_a_table() -> None:
 
     assert edges_of(table) == {("a", "b"), ("b", "c")}
     assert table.notes == ("edges.csv: left out: lines that begin with #, taken for comments (1)",)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("leg,ligand,DG (kcal/mol),MBAR uncertainty (kcal/mol)", "solvent,a,7.0,1.1", "vacuum,a,4.1,0.0"),
+        (
+            "leg,ligand_i,ligand_j,DG(i->j) (kcal/mol),MBAR uncertainty (kcal/mol)",
+            "complex,a,b,-0.4,2.3",
+            "standard_state_correction_A,a,b,-9.5,0.0",
+        ),
+    ],
+    ids=["absolute", "SepTop"],
+)
+def test_legs_that_only_their_protocol_combines_are_refused(lines: tuple[str, ...]) -> None:
+    with pytest.raises(ResultFileError, match="legs of Protocols that run several"):
+        read(*lines)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alchemiscale_lake.networks.leg_estimates import legs_estimate
+from alchemiscale_lake.networks.leg_estimates import leg_rows, legs_estimate
 from tests.networks.leg_results import unit
 
 
@@ -52,3 +52,18 @@ def test_legs_of_different_repeats_are_one_result(solvent: list[dict[str, Any]])
     of_solvent = statistics.variance(values) if len(values) > 1 else 0.25
     assert found[:2] == (-2, pytest.approx((1 + of_solvent) ** 0.5))
     assert found.replicates == ()
+
+
+def test_rows_of_legs_are_repeats_and_corrections_with_their_own_signs() -> None:
+    legs = {"solvent": [unit(5, 1, **{"": 0}), unit(4, 0)], "complex": [unit(30, 0, **{"": -9}), unit(20, 1, _A=0)]}
+
+    found = leg_rows(legs)
+
+    assert [tuple(row) for row in found] == [
+        ("complex", 30, 0.5),
+        ("complex", 20, 0.5),
+        ("solvent", 4, 0.5),
+        ("solvent", 5, 0.5),
+        ("standard_state_correction", -9, 0),
+        ("standard_state_correction_A", 0, 0),
+    ]
