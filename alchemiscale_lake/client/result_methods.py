@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from .. import gufe_adapter
+from ..errors import InvalidArgumentError
 from ..ids import ScopedKey
 from .client_part import AnyKey, counted, text, texts
 from .network_methods import NetworkMethods
@@ -211,4 +212,9 @@ def _form(return_as: Format, return_protocoldagresults: bool | None) -> ResultFo
             DeprecationWarning,
             stacklevel=3,
         )
-    return ResultFormat.PROTOCOL_DAG_RESULTS if return_protocoldagresults else ResultFormat(return_as)
+    if return_protocoldagresults:
+        return ResultFormat.PROTOCOL_DAG_RESULTS
+    try:
+        return ResultFormat(return_as)
+    except ValueError as e:
+        raise InvalidArgumentError(f"return_as is one of {', '.join(ResultFormat)}, not {return_as!r}") from e

@@ -398,6 +398,13 @@ def bad_priority(priority: int) -> str | None:
     return f"a priority is a whole number from 1 to 2^63 - 1, not {priority!r}"
 
 
+def bad_count(count: int) -> str | None:
+    """Return why there cannot be so many Tasks; None if there can."""
+    if _is_a(Integral, count) and count >= 0:
+        return None
+    return f"a number of Tasks is a whole number from 0, not {count!r}"
+
+
 def bad_user_status(status: str) -> str | None:
     """Return why users cannot set a status; None if they can."""
     if status in _BY_USER:

@@ -73,6 +73,8 @@ def ensure_tasks(
     weight : float, optional
         Weight of new actions; 0.5 by default.
     """
+    require_possible(status_rules.bad_count(per_transformation))
+    require_possible(status_rules.bad_weight(weight))
     return task_operations.ensure_tasks(lake, network, per_transformation, weight=weight, caller=caller)
 
 
