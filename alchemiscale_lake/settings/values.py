@@ -29,11 +29,14 @@ OWN_KINDS: Final = ("local", *JOBQUEUE_KINDS, "work-pool")
 ANY_PROTOCOL: Final = "*"
 #: A smaller amount of memory is a number with a missing unit.
 _LEAST_MEMORY_BYTES: Final = 1024**2
+_UNITLESS_BYTES: Final = 1000
 
 
 def _check_bytes(value: int) -> int:
     if value < _LEAST_MEMORY_BYTES:
-        raise ValueError(f"{format_bytes(value)} is less than 1MiB; give the unit, as in {max(value, 1)}GiB")
+        # such as `memory: 16`; `1MB` has a unit
+        hint = f"; give the unit, as in {max(value, 1)}GiB" if value < _UNITLESS_BYTES else ""
+        raise ValueError(f"{format_bytes(value)} is less than 1MiB{hint}")
     return value
 
 

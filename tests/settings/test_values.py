@@ -48,6 +48,7 @@ def test_values_are_read(kind: Any, value: Any, result: Any) -> None:
     [
         (Seconds, 0, "greater than 0"),
         (Bytes, 8, "less than 1MiB; give the unit, as in 8GiB"),
+        (Bytes, "1MB", "1MB is less than 1MiB [type="),
         (ScopePattern, "org-campaign", "org-campaign"),
         (ClassName, "openfe.protocols.Hybrid", "omit the module"),
         (ClassName, "*", "not a class name"),
