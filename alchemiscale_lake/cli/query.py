@@ -52,6 +52,7 @@ def command(
     """
     from ..query import NAMED_QUERIES, connect, read_sql
     from ..report import Table
+    from ..report.digits import EXPERIMENT_DECIMALS
     from ..schemas import TABLES
 
     if listed:
@@ -64,4 +65,7 @@ def command(
     text = sys.stdin.read() if sql == "-" else sql
     found = Table.of(read_sql(connect(open_lake(lake, as_of), unsafe=unsafe), text))
     rounded = {one: by for one, by in _UNCERTAINTY_OF.items() if {one, by} <= set(found.columns)}
-    show_table(replace(found, keep=_KEEP, precision_of=rounded), tsv=tsv, output=output, as_asked=True)
+    decimals = {name: EXPERIMENT_DECIMALS for name in ("experiment_kcal_mol",) if name in found.columns}
+    show_table(
+        replace(found, keep=_KEEP, precision_of=rounded, decimals=decimals), tsv=tsv, output=output, as_asked=True
+    )

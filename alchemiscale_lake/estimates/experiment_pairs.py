@@ -36,14 +36,21 @@ FEWEST_PAIRS: Final = 2
 
 
 def dg_pairs(ranking: pl.DataFrame) -> pl.DataFrame:
-    """Select ligands with estimate and experiment from `ligand_ranking`; columns `PAIR_COLUMNS`, kcal/mol."""
+    """Select ligands with estimate and experiment from `ligand_ranking`; columns `PAIR_COLUMNS`, kcal/mol.
+
+    They are in the order of `compared_ligands`: resamples draw by position, so every command has the same intervals.
+    """
     both = pl.col("value_kcal_mol").is_not_null() & pl.col("experiment_kcal_mol").is_not_null()
-    return ranking.filter(both).select(
-        label="ligand",
-        experiment="experiment_kcal_mol",
-        experiment_uncertainty="experiment_uncertainty_kcal_mol",
-        estimate="value_kcal_mol",
-        estimate_uncertainty="uncertainty_kcal_mol",
+    return (
+        ranking.filter(both)
+        .sort("kind", "component", "ligand")
+        .select(
+            label="ligand",
+            experiment="experiment_kcal_mol",
+            experiment_uncertainty="experiment_uncertainty_kcal_mol",
+            estimate="value_kcal_mol",
+            estimate_uncertainty="uncertainty_kcal_mol",
+        )
     )
 
 

@@ -1,7 +1,8 @@
 """Rounding of displayed numbers: one rule for every screen.
 
-An uncertainty has two significant figures and its value as many places; any other number has four significant
-digits, and all digits before the point. Files and pipes get full precision.
+An uncertainty has two significant figures and its value as many places; an experimental value without one has two
+decimals (`EXPERIMENT_DECIMALS`); any other number has four significant digits, and all digits before the point. Files
+and pipes get full precision.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import math
 from datetime import datetime
 from typing import Any, Final
 
-__all__ = ["round_to_uncertainty", "shown"]
+__all__ = ["EXPERIMENT_DECIMALS", "round_to_uncertainty", "shown"]
+
+#: Decimals of experimental values in kcal/mol whose uncertainty is unknown or not shown.
+EXPERIMENT_DECIMALS: Final = 2
 
 _FIGURES: Final = 2
 #: Numbers below the first or from the second on are written with an exponent.

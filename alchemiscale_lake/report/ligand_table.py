@@ -8,6 +8,7 @@ from typing import Final
 import polars as pl
 
 from ..query import Connection, ask_edges
+from .digits import EXPERIMENT_DECIMALS
 from .table import ERROR, NO_ESTIMATE, Table
 from .tables import legs_without_value
 
@@ -52,4 +53,6 @@ def ligand_table(ranking: pl.DataFrame, failed: Collection[str]) -> Table:
             missing = ERROR if row["ligand"] in failed else NO_ESTIMATE
             cells |= {"DG(MLE) (kcal/mol)": missing, "uncertainty (kcal/mol)": missing}
         rows.append(tuple(cells.values()))
-    return Table(tuple(_COLUMNS), rows, precision_of={"DG(MLE) (kcal/mol)": "uncertainty (kcal/mol)"})
+    decimals = {"experiment (kcal/mol)": EXPERIMENT_DECIMALS}
+    precision_of = {"DG(MLE) (kcal/mol)": "uncertainty (kcal/mol)"}
+    return Table(tuple(_COLUMNS), rows, precision_of=precision_of, decimals=decimals)

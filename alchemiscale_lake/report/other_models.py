@@ -6,6 +6,7 @@ from typing import Final
 
 from ..estimates.other_models import Model, estimate_by_model
 from ..query import Connection
+from .digits import EXPERIMENT_DECIMALS
 from .table import Table
 from .tables import EstimateTable
 
@@ -31,6 +32,6 @@ def model_table(connection: Connection, network: str, model: Model) -> EstimateT
     several = found.ligands["kind"].n_unique() > 1
     columns = (*(("kind",) if several else ()), "ligand", _VALUE, _UNCERTAINTY, _EXPERIMENT)
     rows = [row if several else row[1:] for row in found.ligands.iter_rows()]
-    table = Table(columns, rows, precision_of={_VALUE: _UNCERTAINTY})
+    table = Table(columns, rows, precision_of={_VALUE: _UNCERTAINTY}, decimals={_EXPERIMENT: EXPERIMENT_DECIMALS})
     remarks = (*found.remarks, "nothing was stored: stored estimates use maximum likelihood")
     return EstimateTable(table, "ligand", 0, remarks)

@@ -11,6 +11,7 @@ from ..estimates.ranked_ligands import RankedNetwork
 from ..estimates.side_by_side import SideBySide
 from ..estimators.statistics.performance import FEWEST_FOR_CORRELATION, FEWEST_FOR_INTERVAL, Statistic
 from ..plurals import count, part, verb
+from .digits import EXPERIMENT_DECIMALS
 from .table import Table
 
 __all__ = [
@@ -176,7 +177,7 @@ def ranking_table(ranked: RankedNetwork, *, shown: int | None = None) -> Table:
     if shown is not None:
         frame = frame.group_by("kind", "component", maintain_order=True).head(shown)
     rows = frame.select(**cells).rows()
-    shown_to = {"P(best)": 2, f"P(top {ranked.top})": 2, "rank": 1, "experiment (kcal/mol)": 2}
+    shown_to = {"P(best)": 2, f"P(top {ranked.top})": 2, "rank": 1, "experiment (kcal/mol)": EXPERIMENT_DECIMALS}
     decimals = {name: digits for name, digits in shown_to.items() if name in cells}
     return Table(tuple(cells), rows, precision_of={value: uncertainty}, decimals=decimals)
 

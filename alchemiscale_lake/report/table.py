@@ -37,7 +37,7 @@ class Table:
         Header of an estimate to the header of its uncertainty; a terminal rounds both to the second figure
         of the uncertainty.
     decimals : mapping of str to int
-        Header to the number of decimals shown on a terminal.
+        Header to the number of decimals shown on a terminal; of an estimate, where its uncertainty is unknown or zero.
     styles : mapping of str to str
         rich style per header.
     row_styles : tuple of str
@@ -100,6 +100,8 @@ class Table:
                 texts[k] = f"{values[k]:z.{digits}f}"  # no -0.00
         for estimate, uncertainty in self.precision_of.items():
             of, by = self.columns.index(estimate), self.columns.index(uncertainty)
+            if not values[by] and estimate in self.decimals:
+                continue
             texts[of], texts[by] = round_to_uncertainty(values[of], values[by])
         return list(texts.values())
 

@@ -18,6 +18,7 @@ from ..ids import ScopedKey
 from ..networks.measures import MEASURES
 from ..plurals import count, part, verb
 from ..query import Connection, ask, ask_edges, read_sql, statement
+from .digits import EXPERIMENT_DECIMALS
 from .ligand_notes import notes_of, scale_of
 from .table import ERROR, NO_ESTIMATE, Table
 
@@ -255,7 +256,8 @@ def _table(rows: pl.DataFrame, cells: dict[str, str], precision_of: dict[str, st
         lacks = any(row[name] is None for name in estimates)
         numbers = {c for pair in precision_of.items() for c in pair}
         found.append(tuple(row["missing"] if lacks and name in numbers else row[c] for name, c in cells.items()))
-    return Table(tuple(cells), found, precision_of=precision_of)
+    decimals = {name: EXPERIMENT_DECIMALS for name in (_EXPERIMENT,) if name in cells}
+    return Table(tuple(cells), found, precision_of=precision_of, decimals=decimals)
 
 
 def _with_missing(connection: Connection, network: str, edges: pl.DataFrame) -> pl.DataFrame:

@@ -21,6 +21,7 @@ from alchemiscale_lake.estimates.experiment_pairs import (
 RANKING = pl.DataFrame(
     {
         "kind": ["binding", "binding", "binding", "hydration"],
+        "component": [0, 0, 0, 0],
         "ligand": ["a", "b", "c", "a"],
         "value_kcal_mol": [-8.0, -7.5, None, -3.0],
         "uncertainty_kcal_mol": [0.1, 0.2, None, None],
@@ -43,6 +44,14 @@ def test_ligands_need_an_estimate_and_an_experiment() -> None:
 
     assert pairs.columns == list(PAIR_COLUMNS)
     assert pairs.rows() == [("a", -8.5, 0.3, -8.0, 0.1), ("b", -7.0, 0.4, -7.5, 0.2)]
+
+
+def test_ligands_are_in_the_order_in_which_compare_resamples_them() -> None:
+    rows = RANKING.filter(pl.col("value_kcal_mol").is_not_null()).sort("ligand", descending=True)
+    apart = rows.with_columns(component=pl.when(pl.col("ligand") == "a").then(1).otherwise(0))
+
+    assert dg_pairs(rows)["label"].to_list() == ["a", "b"]
+    assert dg_pairs(apart)["label"].to_list() == ["b", "a"]
 
 
 def test_the_experiment_of_an_edge_is_the_difference_of_its_ligands() -> None:

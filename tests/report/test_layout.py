@@ -35,7 +35,7 @@ def test_whatever_the_network_nodes_are_apart_and_finite(n: int, data: st.DataOb
     assert places.shape == (n, 2)
     assert np.isfinite(places).all()
     apart = distances(places) + 9 * np.eye(n)
-    assert apart.min() > 1e-3
+    assert apart.min() > 0.34  # twice the radius of a node on the page
     np.testing.assert_array_equal(places, place_nodes(n, edges))
     np.testing.assert_allclose(places.min(axis=0) + places.max(axis=0), 0, atol=1e-9)
 
@@ -57,7 +57,15 @@ def test_leaves_of_a_hub_do_not_crowd() -> None:
     n = 31
     places = place_nodes(n, [(0, i) for i in range(1, n)])
 
-    assert (distances(places) + 9 * np.eye(n)).min() > 0.25
+    assert (distances(places) + 9 * np.eye(n)).min() > 0.34
+
+
+def test_ligands_with_the_same_neighbours_do_not_touch() -> None:
+    twins = [(a, b) for a in (0, 1, 2) for b in (3, 4, 5, 6)]
+
+    places = place_nodes(8, [*twins, (6, 7)])
+
+    assert (distances(places) + 9 * np.eye(8)).min() >= 0.49
 
 
 def test_components_stand_side_by_side() -> None:

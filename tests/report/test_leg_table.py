@@ -84,6 +84,7 @@ def test_the_command_writes_a_table_that_is_refused_with_the_reason(tmp_path: Pa
 
 @pytest.mark.skipif(importlib.util.find_spec("openfecli") is None, reason="runs openfe's own gather")
 @pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # openfe leaves its files open
 def test_openfe_prints_the_same_rows(tmp_path: Path) -> None:
     from openfecli.commands.gather_abfe import _generate_dg_raw, _get_legs_from_result_jsons
 

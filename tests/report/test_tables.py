@@ -271,3 +271,13 @@ def test_edges_come_with_the_notes_on_their_uncertainties(tmp_path: Path, n_resu
     remarks = ddg_table(connect(campaign.lake), network).remarks
 
     assert sum(words in remark for remark in remarks) == 1
+
+
+def test_experimental_values_without_an_uncertainty_have_two_decimals() -> None:
+    values = [(-9.0, None), (-9.7, 0.0), (-11.2847, None), (-8.123, 0.31)]
+    given = Table(("x", "sd"), values, precision_of={"x": "sd"}, decimals={"x": 2})
+    alone = Table(("x",), [(value,) for value, _ in values], decimals={"x": 2})
+
+    assert [given.cells(row)[0] for row in values[:3]] == ["-9.00", "-9.70", "-11.28"]
+    assert given.cells(values[3]) == ["-8.12", "0.31"]
+    assert [alone.cells(row)[0] for row in alone.rows] == ["-9.00", "-9.70", "-11.28", "-8.12"]
