@@ -25,7 +25,6 @@ from deltalake import DeltaTable
 from alchemiscale_lake.query import TaskSnapshot, ask, connect, status_counts, status_counts_by
 from alchemiscale_lake.schemas import STATUSES, TABLES
 from alchemiscale_lake.store import Lake, now_utc
-from alchemiscale_lake.store.commit import compare_and_append
 
 from . import _table
 
@@ -211,7 +210,7 @@ def _commit(lake: Lake, events: pl.DataFrame) -> None:
         )
         return lake.table("task_log").schema.table(frame)
 
-    compare_and_append("task_log", lake.table("task_log").snapshot, rows)
+    lake.table("task_log").append(rows)
 
 
 def _plain(lake: Lake, target: Path) -> None:
