@@ -27,9 +27,9 @@ from ..schemas import TABLES
 from ..statestore.stored_files import pruned_files
 from ..store import Lake, collect, now_utc, rely_on_content
 from .archive_reading import new_scopes, read_tables
+from .archived_history import AS_OF, decisions, last_commit, of_plans, task_history
 from .archived_objects import ArchivedObjects
 from .container import ArchiveFiles
-from .history import AS_OF, decisions, last_commit, of_plans, task_history
 from .manifest import MANIFEST, Manifest
 from .merging import known_networks, n_new_rows, recognised, require_free_names, require_same_objects, without_own
 from .scrubbing import renamed

@@ -7,7 +7,7 @@ repaired by `store.repair`.
 from __future__ import annotations
 
 from .examination import Diagnosis, examine
-from .finding import EXIT_CODES, Finding, Severity
+from .lake_finding import EXIT_CODES, LakeFinding, Severity
 from .repairs import repair_findings
 
-__all__ = ["EXIT_CODES", "Diagnosis", "Finding", "Severity", "examine", "repair_findings"]
+__all__ = ["EXIT_CODES", "Diagnosis", "LakeFinding", "Severity", "examine", "repair_findings"]

@@ -9,8 +9,8 @@ from typing import Final
 import polars as pl
 
 from ..store import Lake, collect
-from .finding import Finding, Severity
-from .rows import EXAMPLES, described
+from .key_hashes import EXAMPLES, described
+from .lake_finding import LakeFinding, Severity
 
 __all__ = ["check_clocks"]
 
@@ -22,7 +22,9 @@ _AT_WORK: Final = ("claimed", "renewed", "expired")
 _ADVICE: Final = "synchronise the clocks of these machines, for example with chrony or systemd-timesyncd"
 
 
-def check_clocks(lake: Lake, sound: Collection[str], now: datetime, tell: Callable[[str], None]) -> Iterator[Finding]:
+def check_clocks(
+    lake: Lake, sound: Collection[str], now: datetime, tell: Callable[[str], None]
+) -> Iterator[LakeFinding]:
     """Yield signs of clocks that are wrong.
 
     Parameters
@@ -52,16 +54,16 @@ def check_clocks(lake: Lake, sound: Collection[str], now: datetime, tell: Callab
         yield from _found(ahead, "results.ended_at", "hostname", "ended after they were recorded")
 
 
-def _found(rows: pl.LazyFrame, subject: str, by: str, what: str) -> Iterator[Finding]:
+def _found(rows: pl.LazyFrame, subject: str, by: str, what: str) -> Iterator[LakeFinding]:
     names = pl.col(by).drop_nulls().unique().bottom_k(EXAMPLES + 1)
     found = collect(rows.select(n=pl.len(), names=names), subject, streaming=True)
     n = int(found["n"][0]) if len(found) else 0
     if n:
         text = f"{described(n, 'row', [])} {what}; {by} {', '.join(sorted(found['names'].drop_nulls())[:EXAMPLES])}"
-        yield Finding(Severity.WARNING, CHECK, subject, text, advice=_ADVICE)
+        yield LakeFinding(Severity.WARNING, CHECK, subject, text, advice=_ADVICE)
 
 
-def _steps_back(log: pl.LazyFrame) -> Iterator[Finding]:
+def _steps_back(log: pl.LazyFrame) -> Iterator[LakeFinding]:
     commits = (
         log.group_by("seq")
         .agg(
@@ -78,4 +80,4 @@ def _steps_back(log: pl.LazyFrame) -> Iterator[Finding]:
         actors = sorted(back["actor"].unique())
         who = ", ".join(actors[:EXAMPLES])
         text = f"{described(len(back), 'commit', [])} by a clock behind that of an earlier one; actor {who}"
-        yield Finding(Severity.WARNING, CHECK, "task_log.seq", text, advice=_ADVICE)
+        yield LakeFinding(Severity.WARNING, CHECK, "task_log.seq", text, advice=_ADVICE)

@@ -18,10 +18,10 @@ from ..errors import DamagedMarkerError, LakeVersionError, MissingMarkerError
 from ..schemas import FORMAT
 from ..store import Lake, check_table, now_utc
 from .clocks import check_clocks
-from .files import check_objects, check_unknown_files, findings_of, unknown_tables
-from .finding import EXIT_CODES, REPAIR, Finding, Severity, worst
 from .histories import check_histories
-from .objects import check_named_objects, check_orphans, check_receipts
+from .lake_files import check_objects, check_unknown_files, findings_of, unknown_tables
+from .lake_finding import EXIT_CODES, REPAIR, LakeFinding, Severity, worst
+from .named_objects import check_named_objects, check_orphans, check_receipts
 from .references import check_keys, check_references
 from .upkeep import check_format, check_upkeep
 
@@ -40,7 +40,7 @@ class Diagnosis:
 
     Attributes
     ----------
-    findings : sequence of Finding
+    findings : sequence of LakeFinding
         The worst first.
     n_files : int
         Files that were read or compared.
@@ -51,7 +51,7 @@ class Diagnosis:
     wall_time_s : float
     """
 
-    findings: Sequence[Finding]
+    findings: Sequence[LakeFinding]
     n_files: int
     n_bytes: int
     quick: bool
@@ -90,24 +90,24 @@ def examine(
     """
     began = time.monotonic()
     opened = _opened(place)
-    if isinstance(opened, Finding):
+    if isinstance(opened, LakeFinding):
         return Diagnosis([opened], 0, 0, quick, time.monotonic() - began)
     examination = _Examination(opened, quick, tell or _log.info, patience_s)
     findings = sorted(examination.run(), key=lambda found: -list(Severity).index(found.severity))
     return Diagnosis(findings, examination.n_files, examination.n_bytes, quick, time.monotonic() - began)
 
 
-def _opened(place: str | Path) -> Lake | Finding:
+def _opened(place: str | Path) -> Lake | LakeFinding:
     """Return the lake, or why it does not open."""
     try:
         return Lake.open(place)
     except (MissingMarkerError, DamagedMarkerError):
         what = "missing or damaged: no other command opens the lake; nothing else was examined"
-        return Finding(Severity.DAMAGE, "lake", "lake.json", what, REPAIR)
+        return LakeFinding(Severity.DAMAGE, "lake", "lake.json", what, REPAIR)
     except LakeVersionError as e:
         if e.facts["format"] > FORMAT:
             raise
-        return Finding(Severity.DAMAGE, "lake", "lake.json", e.message, "alchemiscale-lake migrate")
+        return LakeFinding(Severity.DAMAGE, "lake", "lake.json", e.message, "alchemiscale-lake migrate")
 
 
 class _Examination:
@@ -118,7 +118,7 @@ class _Examination:
         self._now: datetime = now_utc()
         self.n_files = self.n_bytes = 0
 
-    def run(self) -> Iterator[Finding]:
+    def run(self) -> Iterator[LakeFinding]:
         lake, tell, now = self._lake, self._tell, self._now
         yield from check_format(lake)
         yield from unknown_tables(lake)
@@ -133,7 +133,7 @@ class _Examination:
                 yield from check_upkeep(lake, name, now)
         if len(sound) < len(names):
             what = f"rows of damaged tables were not compared: {', '.join(sorted(set(names) - set(sound)))}"
-            yield Finding(Severity.NOTE, "lake", "tables", what, advice="repair them, and run `doctor` again")
+            yield LakeFinding(Severity.NOTE, "lake", "tables", what, advice="repair them, and run `doctor` again")
         yield from self._twice(lambda: check_unknown_files(lake))
         yield from self._twice(lambda: check_keys(lake, sound, tell))
         yield from self._twice(lambda: check_references(lake, sound, tell))
@@ -145,20 +145,20 @@ class _Examination:
         if not self._quick:
             yield from self._twice(self._objects)
 
-    def _table(self, name: str) -> list[Finding]:
+    def _table(self, name: str) -> list[LakeFinding]:
         checked = check_table(self._lake, name, read=not self._quick)
         self.n_files += checked.n_files
         self.n_bytes += checked.n_bytes
         return findings_of(self._lake, checked)
 
-    def _objects(self) -> Iterator[Finding]:
+    def _objects(self) -> Iterator[LakeFinding]:
         for checked in check_objects(self._lake, self._tell):
             self.n_files += checked.n_files
             self.n_bytes += checked.n_bytes
             # those that are missing were found by the listing
             yield from (found for found in findings_of(self._lake, checked) if found.what != "is missing")
 
-    def _twice(self, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    def _twice(self, check: Callable[[], Iterable[LakeFinding]]) -> Iterator[LakeFinding]:
         """Yield what a check finds, and finds again a moment later."""
         found = list(check())
         if not found:

@@ -10,8 +10,8 @@ import polars as pl
 from ..statestore.task_ends import open_with_result
 from ..store import Lake, collect
 from ..tasks.transitions import TRANSITIONS
-from .finding import MAINTAIN, REPAIR, Finding, Severity
-from .rows import EXAMPLES, described
+from .key_hashes import EXAMPLES, described
+from .lake_finding import MAINTAIN, REPAIR, LakeFinding, Severity
 
 __all__ = ["check_histories"]
 
@@ -21,7 +21,7 @@ _EVENTS_AT_ONCE: Final = 2_000_000
 _LOGS: Final = ("task_log", "network_log", "host_log")
 
 
-def check_histories(lake: Lake, sound: Collection[str], tell: Callable[[str], None]) -> Iterator[Finding]:
+def check_histories(lake: Lake, sound: Collection[str], tell: Callable[[str], None]) -> Iterator[LakeFinding]:
     """Yield what is impossible in the logs, and states of Tasks that their results contradict.
 
     Parameters
@@ -49,7 +49,7 @@ def check_histories(lake: Lake, sound: Collection[str], tell: Callable[[str], No
         yield from _ends(lake)
 
 
-def _gaps(lake: Lake, log: str) -> Iterator[Finding]:
+def _gaps(lake: Lake, log: str) -> Iterator[LakeFinding]:
     commits = (
         lake.table(log)
         .scan()
@@ -65,15 +65,15 @@ def _gaps(lake: Lake, log: str) -> Iterator[Finding]:
         gone = [seq for seq in range(1, newest + 1) if seq not in there]
         what = f"commits are missing: {described(len(gone), 'commit', list(map(str, gone[:EXAMPLES])))}"
         advice = "restore the table from a backup; without them, states follow from the commits that are left"
-        yield Finding(Severity.WARNING, CHECK, f"{log}.seq", what, advice=advice)
+        yield LakeFinding(Severity.WARNING, CHECK, f"{log}.seq", what, advice=advice)
     odd = found.filter((pl.col("last") + 1 != pl.col("n")) | (pl.col("ids") != 1))["seq"]
     if len(odd):
         what = f"rows are missing or twice in {described(len(odd), 'commit', list(map(str, odd[:EXAMPLES])))}"
         advice = "restore the table from a backup"
-        yield Finding(Severity.DAMAGE, CHECK, f"{log}.idx", what, advice=advice)
+        yield LakeFinding(Severity.DAMAGE, CHECK, f"{log}.idx", what, advice=advice)
 
 
-def _transitions(lake: Lake, *, with_snapshot: bool) -> Iterator[Finding]:
+def _transitions(lake: Lake, *, with_snapshot: bool) -> Iterator[LakeFinding]:
     """Check every step of every Task, some Tasks at a time."""
     columns = ("task", "seq", "idx", "event", "status", "attempt")
     log = lake.table("task_log").scan().select(columns)
@@ -94,10 +94,10 @@ def _transitions(lake: Lake, *, with_snapshot: bool) -> Iterator[Finding]:
     if n_illegal:
         what = f"{described(n_illegal, 'step', illegal)}: impossible after the one before"
         advice = "commits between them were lost; restore the table from a backup, or set the status of these Tasks"
-        yield Finding(Severity.WARNING, CHECK, "task_log.status", what, advice=advice)
+        yield LakeFinding(Severity.WARNING, CHECK, "task_log.status", what, advice=advice)
     if n_differing:
         what = f"{described(n_differing, 'Task', differing)}: the snapshot differs from the log"
-        yield Finding(Severity.DAMAGE, CHECK, "task_snapshots", what, REPAIR)
+        yield LakeFinding(Severity.DAMAGE, CHECK, "task_snapshots", what, REPAIR)
 
 
 def _illegal(events: pl.DataFrame) -> list[str]:
@@ -128,7 +128,7 @@ def _differing(events: pl.DataFrame, snapshot: pl.DataFrame) -> list[str]:
     return sorted(tasks.join(same, on="task", how="anti")["task"])
 
 
-def _ends(lake: Lake) -> Iterator[Finding]:
+def _ends(lake: Lake) -> Iterator[LakeFinding]:
     states = lake.task_log.states()
     complete = states.with_status("complete").lazy().select("task")
     good = lake.table("results").scan().filter(pl.col("ok")).select("task")
@@ -138,11 +138,11 @@ def _ends(lake: Lake) -> Iterator[Finding]:
         advice = (
             "without receipts to record again they are set to `error`; `alchemiscale-lake tasks retry` runs them again"
         )
-        yield Finding(Severity.DAMAGE, CHECK, "results", what, REPAIR, advice)
+        yield LakeFinding(Severity.DAMAGE, CHECK, "results", what, REPAIR, advice)
     still = open_with_result(lake)
     if len(still):
         what = f"{_tasks(still)}: not ended, although the result is recorded"
-        yield Finding(Severity.WARNING, CHECK, "task_log", what, MAINTAIN)
+        yield LakeFinding(Severity.WARNING, CHECK, "task_log", what, MAINTAIN)
 
 
 def _tasks(rows: pl.DataFrame) -> str:

@@ -10,8 +10,8 @@ import polars as pl
 
 from ..schemas import TABLES
 from ..store import Lake, collect
-from .finding import REPAIR, SUBMIT_AGAIN, Finding, Severity
-from .rows import described, hash_of, keys_of, missing
+from .key_hashes import described, hash_of, keys_of, missing
+from .lake_finding import REPAIR, SUBMIT_AGAIN, LakeFinding, Severity
 
 __all__ = ["REFERENCES", "Reference", "check_keys", "check_references"]
 
@@ -103,7 +103,7 @@ REFERENCES: Final = (
 )
 
 
-def check_references(lake: Lake, sound: Collection[str], tell: Callable[[str], None]) -> Iterator[Finding]:
+def check_references(lake: Lake, sound: Collection[str], tell: Callable[[str], None]) -> Iterator[LakeFinding]:
     """Yield references to rows that do not exist.
 
     Parameters
@@ -126,7 +126,7 @@ def check_references(lake: Lake, sound: Collection[str], tell: Callable[[str], N
                 yield found
 
 
-def check_keys(lake: Lake, sound: Collection[str], tell: Callable[[str], None]) -> Iterator[Finding]:
+def check_keys(lake: Lake, sound: Collection[str], tell: Callable[[str], None]) -> Iterator[LakeFinding]:
     """Yield tables in which a key has more than one row.
 
     Parameters
@@ -148,10 +148,10 @@ def check_keys(lake: Lake, sound: Collection[str], tell: Callable[[str], None]) 
         n_rows, n_keys = collect(counted, f"table '{name}'", streaming=True).row(0)
         if n_rows != n_keys:
             what = f"{n_rows - n_keys} of {n_rows} rows have the key of another row"
-            yield Finding(Severity.DAMAGE, "keys", name, what, advice=_RESTORE)
+            yield LakeFinding(Severity.DAMAGE, "keys", name, what, advice=_RESTORE)
 
 
-def _dangling(lake: Lake, reference: Reference) -> Finding | None:
+def _dangling(lake: Lake, reference: Reference) -> LakeFinding | None:
     # what is referred to was written first, so a newer state of it has all
     frame = lake.table(reference.table).scan()
     if reference.where is not None:
@@ -169,7 +169,7 @@ def _dangling(lake: Lake, reference: Reference) -> Finding | None:
     places = " or ".join(place.partition(".")[0] for place in reference.to)
     what = f"{described(n, 'row', examples)}; not in {places}"
     subject = f"{reference.table}.{reference.column}"
-    return Finding.advised(reference.severity, CHECK, subject, what, reference.remedy)
+    return LakeFinding.advised(reference.severity, CHECK, subject, what, reference.remedy)
 
 
 def _known(lake: Lake, place: str, scoped: Sequence[str]) -> pl.LazyFrame:

@@ -14,7 +14,7 @@ from ..plurals import count
 from ..statestore.task_ends import end_lost, end_recorded
 from ..statestore.unrecorded_receipts import forgotten_receipts, receipts_of_lost_rows, record_forgotten
 from ..store import Lake, Location, collect, drop_snapshots, maintain, repair, restore_marker
-from .finding import MAINTAIN, REPAIR, Finding
+from .lake_finding import MAINTAIN, REPAIR, LakeFinding
 
 __all__ = ["repair_findings"]
 
@@ -23,7 +23,7 @@ Tell = Callable[[str], None]
 
 
 def repair_findings(
-    place: str | Path, findings: Sequence[Finding], *, caller: Caller, tell: Tell | None = None
+    place: str | Path, findings: Sequence[LakeFinding], *, caller: Caller, tell: Tell | None = None
 ) -> list[str]:
     """Apply the repairs that these findings ask for; return what was done, a line each.
 
@@ -31,7 +31,7 @@ def repair_findings(
     ----------
     place : str or Path
         Folder, or URL of a bucket and prefix.
-    findings : sequence of Finding
+    findings : sequence of LakeFinding
         From `examine`.
     caller : Caller
         Author of events.

@@ -9,7 +9,7 @@ from typing import Final
 
 from ..schemas import FORMAT
 from ..store import Lake, UpkeepSettings, keep_up
-from .finding import MAINTAIN, Finding, Severity
+from .lake_finding import MAINTAIN, LakeFinding, Severity
 
 __all__ = ["check_format", "check_upkeep"]
 
@@ -24,7 +24,7 @@ _BYTES: Final = 200_000_000
 _ENTRY: Final = re.compile(r"/(\d{20})\.(json|checkpoint\.parquet)$")
 
 
-def check_upkeep(lake: Lake, name: str, now: datetime) -> Iterator[Finding]:
+def check_upkeep(lake: Lake, name: str, now: datetime) -> Iterator[LakeFinding]:
     """Yield what a maintenance of one table would have done long ago.
 
     Parameters
@@ -59,13 +59,13 @@ def check_upkeep(lake: Lake, name: str, now: datetime) -> Iterator[Finding]:
         slow.append(f"{n_mb:.0f} MB of files that nothing has used for a week")
     if not slow and report.freed_bytes:
         what = f"{n_mb:.1f} MB of files that nothing has used for a week"
-        yield Finding(Severity.NOTE, CHECK, f"tables/{name}", what, MAINTAIN)
+        yield LakeFinding(Severity.NOTE, CHECK, f"tables/{name}", what, MAINTAIN)
     if slow:
-        yield Finding(Severity.WARNING, CHECK, f"tables/{name}", f"it has {'; '.join(slow)}", MAINTAIN)
+        yield LakeFinding(Severity.WARNING, CHECK, f"tables/{name}", f"it has {'; '.join(slow)}", MAINTAIN)
 
 
-def check_format(lake: Lake) -> Iterator[Finding]:
+def check_format(lake: Lake) -> Iterator[LakeFinding]:
     """Yield whether the lake has an older format than this version."""
     if lake.format < FORMAT:
         what = f"the lake has format {lake.format}, the current one is {FORMAT}"
-        yield Finding(Severity.NOTE, CHECK, "lake.json", what, "alchemiscale-lake migrate")
+        yield LakeFinding(Severity.NOTE, CHECK, "lake.json", what, "alchemiscale-lake migrate")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..doctor import Diagnosis, Finding, Severity
+from ..doctor import Diagnosis, LakeFinding, Severity
 from ..plurals import count
 from .table import Table
 
 __all__ = ["diagnosis_line", "finding_lines", "findings_table"]
 
 
-def findings_table(findings: Sequence[Finding], at_lake: Callable[[str], str]) -> Table:
+def findings_table(findings: Sequence[LakeFinding], at_lake: Callable[[str], str]) -> Table:
     """Build a table with one row per finding.
 
     Parameters
     ----------
-    findings : sequence of Finding
+    findings : sequence of LakeFinding
     at_lake : callable
         Adds the lake to commands.
     """
@@ -28,12 +28,12 @@ def findings_table(findings: Sequence[Finding], at_lake: Callable[[str], str]) -
     return Table(columns, rows, is_sheet=True)
 
 
-def finding_lines(findings: Sequence[Finding], at_lake: Callable[[str], str]) -> list[str]:
+def finding_lines(findings: Sequence[LakeFinding], at_lake: Callable[[str], str]) -> list[str]:
     """Return up to four lines per finding: severity and subject, what is wrong, the command, further advice.
 
     Parameters
     ----------
-    findings : sequence of Finding
+    findings : sequence of LakeFinding
     at_lake : callable
         Adds the lake to commands.
     """

@@ -18,7 +18,7 @@ import pytest
 from deltalake import DeltaTable
 
 from alchemiscale_lake.caller import Caller
-from alchemiscale_lake.doctor import Diagnosis, Finding, Severity, examine, repair_findings
+from alchemiscale_lake.doctor import Diagnosis, LakeFinding, Severity, examine, repair_findings
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.schemas import FORMAT, TABLES
@@ -290,7 +290,7 @@ def scramble_small(path: Path) -> None:
     path.write_bytes(bytes(255 - byte for byte in path.read_bytes()))
 
 
-def of_case(case: Case, findings: list[Finding]) -> list[Finding]:
+def of_case(case: Case, findings: list[LakeFinding]) -> list[LakeFinding]:
     return [
         f
         for f in findings

@@ -10,7 +10,7 @@ import pytest
 
 from alchemiscale_lake.archives import import_archive, write_archive
 from alchemiscale_lake.caller import Caller
-from alchemiscale_lake.doctor import Finding, examine
+from alchemiscale_lake.doctor import LakeFinding, examine
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.statestore.claims import claim_tasks
 from alchemiscale_lake.statestore.network_copies import copy_network
@@ -23,7 +23,7 @@ from tests.plain import SCOPE, leave_result, plain_chain
 from tests.schema_formats import archive_of
 
 
-def found(place: Path, *, quick: bool = False, patience_s: float = 0.0) -> list[Finding]:
+def found(place: Path, *, quick: bool = False, patience_s: float = 0.0) -> list[LakeFinding]:
     return list(examine(place, quick=quick, tell=lambda _: None, patience_s=patience_s).findings)
 
 

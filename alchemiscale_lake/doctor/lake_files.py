@@ -11,8 +11,8 @@ from typing import Final
 from ..schemas import TABLES
 from ..statestore.lake_verification import check_attempts, check_digests, check_other_objects
 from ..store import Checked, Flaw, Lake
-from .finding import MAINTAIN, REPAIR, Finding, Severity
-from .rows import EXAMPLES
+from .key_hashes import EXAMPLES
+from .lake_finding import MAINTAIN, REPAIR, LakeFinding, Severity
 
 __all__ = ["check_objects", "check_unknown_files", "findings_of", "unknown_tables"]
 
@@ -29,7 +29,7 @@ _PLACES: Final = frozenset({
 })  # fmt: skip
 
 
-def findings_of(lake: Lake, checked: Checked) -> list[Finding]:
+def findings_of(lake: Lake, checked: Checked) -> list[LakeFinding]:
     """Return damaged files as findings, with what mends them in this lake.
 
     Parameters
@@ -41,21 +41,21 @@ def findings_of(lake: Lake, checked: Checked) -> list[Finding]:
     return [_finding(lake, flaw) for flaw in checked.flaws]
 
 
-def _finding(lake: Lake, flaw: Flaw) -> Finding:
+def _finding(lake: Lake, flaw: Flaw) -> LakeFinding:
     flaw = replace(flaw, what=flaw.what.partition("; run `")[0])
     if flaw.remedy.startswith("delete it"):  # a replaced file, or a message
         is_table = flaw.path.startswith("tables/")
         command = MAINTAIN if is_table else None
         advice = "maintenance deletes it a day after it was replaced" if is_table else flaw.remedy
-        return Finding(Severity.WARNING, CHECK, flaw.path, flaw.what, command, advice)
+        return LakeFinding(Severity.WARNING, CHECK, flaw.path, flaw.what, command, advice)
     if flaw.remedy.startswith("nothing"):
-        return Finding(Severity.NOTE, CHECK, flaw.path, flaw.what, advice=flaw.remedy)
+        return LakeFinding(Severity.NOTE, CHECK, flaw.path, flaw.what, advice=flaw.remedy)
     if "maintain --repair" in flaw.remedy:
         if lake.local_path is None:
-            return Finding(Severity.DAMAGE, CHECK, flaw.path, flaw.what, advice=_IN_BUCKET)
+            return LakeFinding(Severity.DAMAGE, CHECK, flaw.path, flaw.what, advice=_IN_BUCKET)
         _, _, advice = flaw.remedy.partition("`, ")
-        return Finding(Severity.DAMAGE, CHECK, flaw.path, flaw.what, REPAIR, advice or None)
-    return Finding.advised(Severity.DAMAGE, CHECK, flaw.path, flaw.what, flaw.remedy)
+        return LakeFinding(Severity.DAMAGE, CHECK, flaw.path, flaw.what, REPAIR, advice or None)
+    return LakeFinding.advised(Severity.DAMAGE, CHECK, flaw.path, flaw.what, flaw.remedy)
 
 
 def check_objects(lake: Lake, tell: Callable[[str], None]) -> Iterator[Checked]:
@@ -81,15 +81,15 @@ def check_objects(lake: Lake, tell: Callable[[str], None]) -> Iterator[Checked]:
     yield check_other_objects(lake)
 
 
-def unknown_tables(lake: Lake) -> Iterator[Finding]:
+def unknown_tables(lake: Lake) -> Iterator[LakeFinding]:
     """Yield folders among the tables that no schema of this version knows."""
     for name in lake.objects.children("tables"):
         if name not in TABLES:
             what = "no table of this version has this name"
-            yield Finding(Severity.WARNING, CHECK, f"tables/{name}", what, _aside(lake, f"tables/{name}"), _BY_HAND)
+            yield LakeFinding(Severity.WARNING, CHECK, f"tables/{name}", what, _aside(lake, f"tables/{name}"), _BY_HAND)
 
 
-def check_unknown_files(lake: Lake) -> Iterator[Finding]:
+def check_unknown_files(lake: Lake) -> Iterator[LakeFinding]:
     """Yield files that are of no table, and what is in a lake's folder besides a lake."""
     for name in sorted(set(lake.objects.children("tables")) & TABLES.keys()):
         folder = f"tables/{name}"
@@ -97,11 +97,11 @@ def check_unknown_files(lake: Lake) -> Iterator[Finding]:
         strange = sorted(path for path in listed if not _KNOWN.fullmatch(path.removeprefix(f"{folder}/")))
         for path in strange[: 10 * EXAMPLES]:
             what = "no table knows this file"
-            yield Finding(Severity.WARNING, CHECK, path, what, _aside(lake, path), _BY_HAND)
+            yield LakeFinding(Severity.WARNING, CHECK, path, what, _aside(lake, path), _BY_HAND)
     if lake.local_path is not None:
         for name in sorted(each.name for each in lake.local_path.iterdir()):
             if name not in _PLACES and not name.startswith("."):
-                yield Finding(Severity.NOTE, CHECK, name, "not part of a lake", advice="keep other files elsewhere")
+                yield LakeFinding(Severity.NOTE, CHECK, name, "not part of a lake", advice="keep other files elsewhere")
 
 
 def _aside(lake: Lake, path: str) -> str | None:

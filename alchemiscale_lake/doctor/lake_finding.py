@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["EXIT_CODES", "MAINTAIN", "REPAIR", "SUBMIT_AGAIN", "Finding", "Severity", "worst"]
+__all__ = ["EXIT_CODES", "MAINTAIN", "REPAIR", "SUBMIT_AGAIN", "LakeFinding", "Severity", "worst"]
 
 #: Commands that mend; a dispatcher's lake is added where they are shown.
 MAINTAIN: Final = "alchemiscale-lake maintain"
@@ -38,7 +38,7 @@ EXIT_CODES: Final[Mapping[Severity | None, int]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LakeFinding:
     """One thing that is wrong with a lake.
 
     Attributes
@@ -74,14 +74,14 @@ class Finding:
         return self.command is not None and self.command.startswith((MAINTAIN, REPAIR))
 
     @classmethod
-    def advised(cls, severity: Severity, check: str, subject: str, what: str, remedy: str) -> Finding:
+    def advised(cls, severity: Severity, check: str, subject: str, what: str, remedy: str) -> LakeFinding:
         """Return a finding with a remedy in words, of which a command in backticks is the command.
 
         Parameters
         ----------
         severity : Severity
         check, subject, what : str
-            As of `Finding`.
+            As of `LakeFinding`.
         remedy : str
             What to do.
         """
@@ -90,7 +90,7 @@ class Finding:
         return cls(severity, check, subject, what, command and command[1], None if is_all else remedy or None)
 
 
-def worst(findings: Iterable[Finding]) -> Severity | None:
+def worst(findings: Iterable[LakeFinding]) -> Severity | None:
     """Return the highest severity of some findings; None if there are none."""
     found = {finding.severity for finding in findings}
     return next((severity for severity in reversed(Severity) if severity in found), None)

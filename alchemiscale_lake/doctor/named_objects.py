@@ -11,8 +11,8 @@ import polars as pl
 
 from ..statestore.unrecorded_receipts import forgotten_receipts
 from ..store import Lake, collect, sweep_orphans
-from .finding import MAINTAIN, Finding, Severity
-from .rows import EXAMPLES, described
+from .key_hashes import EXAMPLES, described
+from .lake_finding import MAINTAIN, LakeFinding, Severity
 
 __all__ = ["check_named_objects", "check_orphans", "check_receipts"]
 
@@ -40,7 +40,7 @@ _ORPHANS_AFTER: Final = timedelta(days=40)
 _TEMPORARY_AFTER: Final = timedelta(days=8)
 
 
-def check_named_objects(lake: Lake, sound: Collection[str], tell: Callable[[str], None]) -> Iterator[Finding]:
+def check_named_objects(lake: Lake, sound: Collection[str], tell: Callable[[str], None]) -> Iterator[LakeFinding]:
     """Yield objects that a table names and that are missing or of another size.
 
     Parameters
@@ -98,7 +98,7 @@ def _listing(lake: Lake) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def _bad_objects(lake: Lake, table: str, column: str, hashes: pl.DataFrame) -> Iterator[Finding]:
+def _bad_objects(lake: Lake, table: str, column: str, hashes: pl.DataFrame) -> Iterator[LakeFinding]:
     owner = "task" if table == "results" else column
     rows = _rows(lake, table, column).with_columns(hash=pl.col(column).hash())
     bad = rows.join(hashes.lazy(), on="hash", how="inner").select(column, "there", owner=owner).unique(column)
@@ -107,13 +107,13 @@ def _bad_objects(lake: Lake, table: str, column: str, hashes: pl.DataFrame) -> I
     severity = Severity.WARNING if table == "unit_results" else Severity.DAMAGE
     for path, there, name in found.iter_rows():
         what = "is missing" if there is None else f"has {there} bytes, not as many as recorded"
-        yield Finding(severity, CHECK, path, what, advice=advice.replace("TASK", str(name)))
+        yield LakeFinding(severity, CHECK, path, what, advice=advice.replace("TASK", str(name)))
     if len(hashes) > len(found):
         what = f"{len(hashes) - len(found)} more objects are missing or of another size"
-        yield Finding(severity, CHECK, f"{table}.{column}", what, advice=advice.replace("TASK", "TASK..."))
+        yield LakeFinding(severity, CHECK, f"{table}.{column}", what, advice=advice.replace("TASK", "TASK..."))
 
 
-def check_receipts(lake: Lake, sound: Collection[str], tell: Callable[[str], None]) -> Iterator[Finding]:
+def check_receipts(lake: Lake, sound: Collection[str], tell: Callable[[str], None]) -> Iterator[LakeFinding]:
     """Yield receipts that are in no table although their attempt no longer holds a claim.
 
     Parameters
@@ -129,10 +129,10 @@ def check_receipts(lake: Lake, sound: Collection[str], tell: Callable[[str], Non
         forgotten = sorted(forgotten_receipts(lake))
         if forgotten:
             what = f"{described(len(forgotten), 'receipt', forgotten[:EXAMPLES])}: in no table"
-            yield Finding(Severity.WARNING, CHECK, "receipts", what, MAINTAIN)
+            yield LakeFinding(Severity.WARNING, CHECK, "receipts", what, MAINTAIN)
 
 
-def check_orphans(lake: Lake, sound: Collection[str], now: datetime) -> Iterator[Finding]:
+def check_orphans(lake: Lake, sound: Collection[str], now: datetime) -> Iterator[LakeFinding]:
     """Yield what maintenance would have deleted long ago: half-written objects, messages and remains of attempts.
 
     Parameters
@@ -151,4 +151,4 @@ def check_orphans(lake: Lake, sound: Collection[str], now: datetime) -> Iterator
     for orphans in left:
         if orphans.n_objects:
             what = f"{described(orphans.n_objects, 'object', [])} ({orphans.n_bytes / 1e6:.1f} MB): {orphans.kind}"
-            yield Finding(Severity.NOTE, "upkeep", "attempts", what, MAINTAIN)
+            yield LakeFinding(Severity.NOTE, "upkeep", "attempts", what, MAINTAIN)
