@@ -16,8 +16,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from alchemiscale_lake.archives import import_archive, read_manifest, write_archive
-from alchemiscale_lake.archives.container import ArchiveFiles
 from alchemiscale_lake.archives.archived_history import task_history
+from alchemiscale_lake.archives.container import ArchiveFiles
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import (
     AmbiguousScopeError,
