@@ -17,6 +17,9 @@ _LEAST: Final = 0.6
 _OF_A_PART: Final = 0.9
 #: Likeness of two file names of which one is probably a misspelling: many end alike.
 _SIMILAR_FILE: Final = 0.8
+#: Likeness of two keys of which one is probably a misspelling: class and Scope are often the same, tokens are random.
+_SIMILAR_KEY: Final = 0.9
+_TOKEN: Final = re.compile(r"[0-9a-f]{24,}")
 _MOST_FILES: Final = 2000
 _BETWEEN_PARTS: Final = re.compile(r"[^0-9a-z]+")
 
@@ -40,6 +43,11 @@ def did_you_mean(word: str, known: Iterable[str], *, least: float = _LEAST) -> s
     >>> did_you_mean("tik2", ["jacs/tyk2", "jacs/mcl1"])
     "; did you mean 'jacs/tyk2'?"
     >>> did_you_mean("xyz", ["status", "submit"])
+    ''
+
+    Keys of other objects are not suggested, only misspelt ones:
+
+    >>> did_you_mean("Task-0123456789abcdef0123456789abcdef-o-c-p", ["Task-fedcba9876543210fedcba9876543210-o-c-p"])
     ''
     """
     best = closest(word, known, least=least)
@@ -76,6 +84,7 @@ def closest(word: str, known: Iterable[str], *, least: float = _LEAST) -> str | 
     least : float, default 0.6
         Least likeness of a name, from 0 to 1.
     """
+    least = max(least, _SIMILAR_KEY) if _TOKEN.search(word.lower()) else least
     likeness = {name: _likeness(word.lower(), name.lower()) for name in sorted(known)}
     best = max(likeness, key=lambda name: likeness[name], default=None)
     return None if best is None or likeness[best] < least else best

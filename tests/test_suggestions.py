@@ -26,6 +26,13 @@ def test_the_nearest_is_suggested_and_nothing_far_off() -> None:
     assert did_you_mean("abcdef", ["TYK2", "mcl1"]) == did_you_mean("x", []) == ""
 
 
+def test_a_misspelt_key_is_suggested_and_no_key_of_another_object() -> None:
+    key, other = f"Task-{'0123456789abcdef' * 2}-o-c-p", f"Task-{'fedcba9876543210' * 2}-o-c-p"
+
+    assert did_you_mean(key.replace("89ab", "89ba", 1), [key, other]) == f"; did you mean {key!r}?"
+    assert did_you_mean(key, [other]) == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import polars as pl
 
@@ -12,6 +13,9 @@ from ..plurals import count, verb
 from ..store import Lake, collect
 
 __all__ = ["network_transformations", "require_networks", "require_transformations"]
+
+#: Objects whose keys are given by mistake.
+_OTHERS: Final = {"Task": "a Task", "AlchemicalNetwork": "a network", "ChemicalSystem": "a ChemicalSystem"}
 
 
 def network_transformations(lake: Lake, network: str) -> list[str]:
@@ -85,6 +89,8 @@ def require_transformations(lake: Lake, transformations: Iterable[str]) -> None:
             "give the key under which it is stored (`key_map` returns those of a network)",
             stored=stored,
         )
+    if missing and (kind := ScopedKey.from_str(missing[0]).qualname) in _OTHERS:
+        raise NotFoundError(f"{missing[0]} is the key of {_OTHERS[kind]}, not of a Transformation", missing=missing)
     if missing:
         raise NotFoundError(
             f"{count(len(missing), 'Transformation')} {verb(len(missing))} not in the lake, such as "
