@@ -8,6 +8,7 @@ from typing import Final
 
 import polars as pl
 
+from ..plurals import part, verb
 from ..schemas import TABLES
 from ..store import Lake, collect
 from .key_hashes import described, hash_of, keys_of, missing
@@ -147,7 +148,9 @@ def check_keys(lake: Lake, sound: Collection[str], tell: Callable[[str], None]) 
         counted = lake.table(name).scan().select(rows=pl.len(), keys=hash_of(*key).n_unique())
         n_rows, n_keys = collect(counted, f"table '{name}'", streaming=True).row(0)
         if n_rows != n_keys:
-            what = f"{n_rows - n_keys} of {n_rows} rows have the key of another row"
+            what = (
+                f"{part(n_rows - n_keys, n_rows, 'row')} {verb(n_rows - n_keys, 'has', 'have')} the key of another row"
+            )
             yield LakeFinding(Severity.DAMAGE, "keys", name, what, advice=_RESTORE)
 
 

@@ -31,6 +31,7 @@ DEPLOYMENTS = (
     "submit-network",
     "dispatch",
     "gather-network",
+    "archive-network",
     "advance-network",
     "living-network",
     "run-campaign",
