@@ -68,7 +68,7 @@ def load_module_object(source: str, role: str, *, forms: str) -> Any:
     Raises
     ------
     NotFoundError
-        If the text has another form, or there is no such module or name.
+        If the text has another form, or the module or name does not exist.
     """
     if not is_module_object(source):
         raise NotFoundError(f"there is no {role} {source!r}; give {forms}", value=source)

@@ -31,7 +31,7 @@ def command(
 ) -> None:
     """Examine a lake from end to end: files, digests, references, histories, clocks, upkeep.
 
-    Each finding has its severity and the command that mends it. Nothing is changed without --repair, which
+    Each finding has its severity and the command that repairs it. Nothing is changed without --repair, which
     deletes nothing: damaged files are moved to the folder 'damaged' of the lake. Stop all writers before it.
     Exit code 0: nothing but notes; 3: warnings; 4: damage; 1: the examination failed.
 

@@ -42,7 +42,7 @@ class ArchiveMethods(ResultMethods):
         InvalidArgumentError
             If the metadata cannot be written.
         NotFoundError
-            If a result was imported from a table, so that there is no ProtocolDAGResult of it.
+            If a result was imported from a table and has no ProtocolDAGResult.
         """
         return self.get_network_archives([network], None if metadata is None else [metadata], compress, visualize)[0]
 
@@ -73,7 +73,7 @@ class ArchiveMethods(ResultMethods):
         InvalidArgumentError
             If a network is given twice, or the metadata do not fit or cannot be written.
         NotFoundError
-            If a result was imported from a table, so that there is no ProtocolDAGResult of it.
+            If a result was imported from a table and has no ProtocolDAGResult.
         """
         del compress
         keys = [text(network) for network in networks]

@@ -30,7 +30,7 @@ _PLACES: Final = frozenset({
 
 
 def findings_of(lake: Lake, checked: Checked) -> list[LakeFinding]:
-    """Return damaged files as findings, with what mends them in this lake.
+    """Return damaged files as findings, with what repairs them in this lake.
 
     Parameters
     ----------

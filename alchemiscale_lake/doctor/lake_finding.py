@@ -10,7 +10,7 @@ from typing import Final
 
 __all__ = ["EXIT_CODES", "MAINTAIN", "REPAIR", "SUBMIT_AGAIN", "LakeFinding", "Severity", "worst"]
 
-#: Commands that mend; a dispatcher's lake is added where they are shown.
+#: Commands that repair; a dispatcher's lake is added where they are shown.
 MAINTAIN: Final = "alchemiscale-lake maintain"
 REPAIR: Final = "alchemiscale-lake doctor --repair"
 SUBMIT_AGAIN: Final = "submit the network's file to its Scope again, which stores what is missing"
@@ -51,7 +51,7 @@ class LakeFinding:
     what : str
         What is wrong, with examples.
     command : str or None
-        Command that mends it; None if none does.
+        Command that repairs it; None if there is none.
     advice : str or None
         What to do where no command helps, or what else to know.
     """
@@ -70,7 +70,7 @@ class LakeFinding:
 
     @property
     def is_repairable(self) -> bool:
-        """Return whether `repair_findings` mends it, or its command does so without a decision of a user."""
+        """Return whether `repair_findings` repairs it, or its command does so without a decision of a user."""
         return self.command is not None and self.command.startswith((MAINTAIN, REPAIR))
 
     @classmethod

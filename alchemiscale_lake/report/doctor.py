@@ -40,7 +40,7 @@ def finding_lines(findings: Sequence[LakeFinding], at_lake: Callable[[str], str]
     lines = []
     for found in findings:
         lines += [f"{found.severity}: {found.subject}", f"  {found.what}"]
-        lines += [f"  mend: {at_lake(found.command)}"] if found.command else []
+        lines += [f"  repair: {at_lake(found.command)}"] if found.command else []
         lines += [f"  {'then' if found.command else 'to do'}: {at_lake(found.advice)}"] if found.advice else []
     return lines
 

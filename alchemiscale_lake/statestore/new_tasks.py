@@ -18,6 +18,7 @@ from ..ids import ScopedKey, new_task_key
 from ..plurals import count, part
 from ..store import Lake, now_utc
 from ..tasks import Event, Refusal, TaskState, TaskStates, status
+from ..tasks.task_values import bad_weight
 from .network_members import network_transformations, require_transformations
 
 __all__ = ["create_tasks", "ensure_tasks", "store_tasks"]
@@ -129,7 +130,7 @@ def ensure_tasks(
         If the network is not in the lake.
     """
     caller.require_for("write", [network])
-    if impossible := status.bad_weight(weight):
+    if impossible := bad_weight(weight):
         raise SettingsError(impossible, weight=weight)
     transformations = network_transformations(lake, network)
     have = _live_tasks(lake.task_log.states(), transformations)

@@ -48,7 +48,7 @@ def test_warnings_and_damage_have_exit_codes_and_commands(place: Path, monkeypat
     monkeypatch.setattr(doctor_command, "is_for_people", lambda tsv, output: True)
     lines = doctor(place).stdout.splitlines()
     assert lines[0] == "damage: lake.json"
-    assert lines[-1] == f"  mend: alchemiscale-lake doctor --repair --lake {place}"
+    assert lines[-1] == f"  repair: alchemiscale-lake doctor --repair --lake {place}"
 
     (place / "tables" / "pockets").rmdir()
     done = doctor(place, "--repair")

@@ -1,4 +1,4 @@
-"""Damages of a small lake: each is found, with what mends it, and `--repair` mends what it can."""
+"""Damages of a small lake: each is found, with what repairs it, and `--repair` repairs what it can."""
 
 from __future__ import annotations
 
@@ -299,7 +299,7 @@ def of_case(case: Case, findings: list[LakeFinding]) -> list[LakeFinding]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_damage_is_found_and_mended_or_not(name: str, place: Path) -> None:
+def test_a_damage_is_found_and_repaired_or_not(name: str, place: Path) -> None:
     case = CASES[name]
     case.damage(place)
     before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
@@ -345,7 +345,7 @@ def test_a_kept_file_that_was_given_up_is_not_missing(place: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a table that no schema knows", "a file that no table knows"])
-def test_the_command_of_an_unknown_file_mends(name: str, place: Path) -> None:
+def test_the_command_of_an_unknown_file_moves_it(name: str, place: Path) -> None:
     CASES[name].damage(place)
     (found,) = look(place).findings
     assert found.command is not None
@@ -353,7 +353,7 @@ def test_the_command_of_an_unknown_file_mends(name: str, place: Path) -> None:
     assert look(place).findings == []
 
 
-def test_submitting_again_mends_lost_objects_and_transformations(place: Path) -> None:
+def test_submitting_again_restores_lost_objects_and_transformations(place: Path) -> None:
     for table in ("transformations", "gufe_objects", "network_members", "networks"):
         keep_rows(place, table, pl.lit(False))
     assert look(place).exit_code == 4

@@ -16,7 +16,7 @@ from ...schemas import NETWORK_STATES
 from ...statestore.network_state import set_network_state, set_network_weight
 from ...statestore.submit import submit_network
 from ...store import Lake, NetworkState
-from ...tasks.status import bad_weight
+from ...tasks.task_values import bad_weight
 from ._rows import in_scope, list_scopes, readable, require_possible, rows_of
 
 __all__ = [

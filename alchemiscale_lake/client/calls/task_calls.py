@@ -17,8 +17,7 @@ from ...statestore.network_members import require_networks, require_transformati
 from ...statestore.task_operations import TaskOutcome
 from ...store import Lake
 from ...suggestions import did_you_mean
-from ...tasks import TaskState
-from ...tasks import status as status_rules
+from ...tasks import TaskState, task_values
 from ._rows import in_scope, members_of, readable, require_possible, require_rows
 
 __all__ = [
@@ -73,8 +72,8 @@ def ensure_tasks(
     weight : float, optional
         Weight of new actions; 0.5 by default.
     """
-    require_possible(status_rules.bad_count(per_transformation))
-    require_possible(status_rules.bad_weight(weight))
+    require_possible(task_values.bad_count(per_transformation))
+    require_possible(task_values.bad_weight(weight))
     return task_operations.ensure_tasks(lake, network, per_transformation, weight=weight, caller=caller)
 
 
@@ -212,7 +211,7 @@ def set_tasks_status(
     reason : str, optional
         Recorded in the log.
     """
-    require_possible(status_rules.bad_user_status(status))
+    require_possible(task_values.bad_user_status(status))
     return _told(task_operations.set_tasks_status(lake, tasks, status, reason=reason, caller=caller))
 
 
@@ -237,7 +236,7 @@ def set_tasks_priority(
             f"{count(len(tasks), 'Task')} but {count(len(priority), 'priority', 'priorities')}; give one per Task"
         )
     for one in priority if isinstance(priority, list) else [priority]:
-        require_possible(status_rules.bad_priority(one))
+        require_possible(task_values.bad_priority(one))
     return _told(task_operations.set_tasks_priority(lake, tasks, priority, caller=caller, reason=reason))
 
 
@@ -266,7 +265,7 @@ def action_tasks(
         Recorded in the log.
     """
     for one in [weight] if weight is None or isinstance(weight, (int, float)) else weight:
-        require_possible(status_rules.bad_weight(one))
+        require_possible(task_values.bad_weight(one))
     return _told(task_operations.action_tasks(lake, tasks, network, weight=weight, caller=caller, reason=reason))
 
 
@@ -287,7 +286,7 @@ def cancel_tasks(
         Recorded in the log.
     """
     outcomes = task_operations.cancel_tasks(lake, tasks, network, caller=caller, reason=reason)
-    # as in alchemiscale, where a Task that was not actioned is no success
+    # as in alchemiscale, where cancelling a Task that was not actioned is not a success
     return [[outcome.ok and outcome.reason is None, outcome.reason] for outcome in outcomes]
 
 
