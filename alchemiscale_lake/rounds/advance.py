@@ -192,7 +192,8 @@ def _run(
         "round": number,
         "state": state,
         "strategy": plan.strategy,
-        "digest": plan.digest,
+        # of what ran: an installed package may be newer than when the Strategy was set
+        "digest": answer.digest or plan.digest,
         "exception": answer.exception,
         "traceback": answer.traceback,
         "plan_seq": decision.seq,

@@ -37,11 +37,12 @@ def propose(plan: StrategyPlan, network: NetworkRows, chain: Callable[[], bytes]
     try:
         if plan.code is not None or plan.needs_objects:
             return _in_child(plan, network, chain)
-        strategy = load_strategy(plan.strategy, plan.settings).strategy
+        loaded = load_strategy(plan.strategy, plan.settings)
+        strategy = loaded.strategy
         if not type(strategy).__module__.startswith(OURS):
             return _in_child(plan, network, chain)
         strategy.check(network)
-        return StrategyAnswer(strategy.propose(network), strategy.weights_are_tasks)
+        return StrategyAnswer(strategy.propose(network), strategy.weights_are_tasks, digest=loaded.digest)
     except Exception as e:  # whatever a Strategy raises is its failure
         return StrategyAnswer(None, exception=f"{type(e).__name__}: {e}", traceback=traceback.format_exc())
 

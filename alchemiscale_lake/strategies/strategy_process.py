@@ -34,12 +34,15 @@ class StrategyAnswer:
         Whether its weights are numbers of Tasks.
     exception, traceback : str or None
         Of the failure.
+    digest : str or None
+        SHA-256 of the code and settings that ran, as `load_strategy` computes it; None if nothing was loaded.
     """
 
     proposal: Proposal | None
     are_tasks: bool = False
     exception: str | None = None
     traceback: str | None = None
+    digest: str | None = None
 
 
 def question(
@@ -101,14 +104,13 @@ def answer_of(asked: dict[str, Any], folder: Path) -> StrategyAnswer:
                 return StrategyAnswer(
                     None, exception="StrategyError: the stored Strategy is not the one that was set; set it again"
                 )
-            asked_one = loaded.strategy
         else:
-            asked_one = load_strategy(strategy, asked["settings"]).strategy
-        network = network_from(asked["network"])
+            loaded = load_strategy(strategy, asked["settings"])
+        asked_one, network = loaded.strategy, network_from(asked["network"])
         if asked["objects"] is not None and isinstance(asked_one, FromStratocaster):
             asked_one = _with_objects(asked_one, network, Path(asked["objects"]))
         asked_one.check(network)
-        return StrategyAnswer(asked_one.propose(network), asked_one.weights_are_tasks)
+        return StrategyAnswer(asked_one.propose(network), asked_one.weights_are_tasks, digest=loaded.digest)
     except BaseException as e:  # whatever it raises is its failure
         return StrategyAnswer(None, exception=f"{type(e).__name__}: {e}", traceback=traceback.format_exc())
 

@@ -97,6 +97,11 @@ def asked_for(lake: Lake) -> list[str]:
     return sorted(names[one] for one in lake.task_log.states().tasks["transformation"])
 
 
+def digests(lake: Lake) -> list[str]:
+    """Return the digests that the rounds of a lake record."""
+    return lake.table("strategy_rounds").scan().select(pl.col("digest").unique()).collect()["digest"].to_list()
+
+
 def first_name(lake: Lake) -> str:
     """Return the name of the Transformation that `Fewest` prefers, from the rows."""
     rows = lake.table("transformations").scan().select("name", "ligand_a_name", "ligand_b_name").collect().rows()
@@ -129,6 +134,17 @@ def test_a_class_of_an_installed_module(lake: Lake, network: str, installed: str
     assert (plan.strategy, plan.settings, plan.code) == (f"{installed}:Fewest", {"most": 1}, None)
     assert advance_network(lake, network, caller=ADA).state == "asked"
     assert get_strategy(lake, network) == plan
+    assert digests(lake) == [plan.digest]
+
+
+def test_a_round_records_the_digest_of_what_ran(lake: Lake, network: str, installed: str, tmp_path: Path) -> None:
+    plan = set_strategy(lake, [network], f"{installed}:Fewest", caller=ADA)
+    file = tmp_path / "site" / f"{installed}.py"
+    file.write_text(file.read_text().replace("1.0", "2.0").replace("float(edge == first)", "2.0 * (edge == first)"))
+
+    assert advance_network(lake, network, caller=ADA).state == "asked"
+    (ran,) = digests(lake)
+    assert ran != plan.digest
 
 
 def test_an_object_is_stored_by_its_class_and_comes_back(lake: Lake, network: str, installed: str) -> None:
